@@ -1,0 +1,62 @@
+# Two commands are all a newcomer needs: `make demo` and `make test`.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+PYTHON ?= python3.11
+CORES ?= 2
+CORPORA ?= data
+BIN := .venv/bin
+SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
+
+.PHONY: help demo demo-full open open-quick test test-fast lint report refresh resume prune lock clean
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
+
+.venv/installed: envs/requirements.txt pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -r envs/requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+demo: .venv/installed  ## the whole workflow on synthetic speech, no data or GPU needed (minutes)
+	$(SNAKEMAKE)
+	@$(BIN)/python -m after_ser report demo --cores $(CORES)
+
+demo-full: .venv/installed  ## every arm, table and figure on synthetic speech (up to 90 minutes)
+	$(SNAKEMAKE) --configfile config/demo-full.yaml
+	@$(BIN)/python -m after_ser report demo-full --configfile config/demo-full.yaml --cores $(CORES)
+
+open: .venv/installed  ## EmoDB, RAVDESS, CREMA-D: make open CORPORA=<folder with emodb, ravdess, cremad>
+	@config=$$($(BIN)/python -m after_ser choose-preset config/open.yaml config/open-scratch.yaml); \
+	$(SNAKEMAKE) --configfile $$config --config corpora_root="$(CORPORA)"; \
+	$(BIN)/python -m after_ser report $$(basename $$config .yaml) --configfile $$config \
+	  --config corpora_root="$(CORPORA)" --cores $(CORES)
+
+open-quick: .venv/installed  ## two folds, one seed and few budgets of `make open` (under 10 minutes)
+	$(SNAKEMAKE) --configfile config/open-quick.yaml --config corpora_root="$(CORPORA)"
+	@$(BIN)/python -m after_ser report open-quick --configfile config/open-quick.yaml \
+	  --config corpora_root="$(CORPORA)" --cores $(CORES)
+
+test: .venv/installed  ## all tests (under 20 minutes)
+	$(BIN)/python -m pytest
+
+test-fast: .venv/installed  ## the tests that run no workflow
+	$(BIN)/python -m pytest -m "not slow"
+
+lint: .venv/installed  ## linters and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/snakemake --lint
+
+refresh: .venv/installed  ## look again at the corpora: changed audio or labels are noticed
+	$(SNAKEMAKE) $(ARGS) -R index_corpus
+
+lock: .venv/installed  ## remake the pinned environment from envs/requirements.in
+	$(PYTHON) -m venv build/lock
+	build/lock/bin/pip install --quiet -r envs/requirements.in
+	build/lock/bin/pip freeze --all | grep -viE '^(pip|after[-_]ser)\b' > envs/requirements.txt
+
+clean:  ## remove what the demo made
+	rm -rf results/demo results/demo-full results/corpora/synthetic-*

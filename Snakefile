@@ -1,0 +1,45 @@
+# AFTER: active-learning based fine-tuning for speech emotion recognition.
+#
+# raw corpus -> manifest, 16 kHz audio -> dataset, folds -> backbone -> TAPT per fold -> latents
+#   -> initial set -> round 0, 1, 2 ... -> scores -> tables, figures
+#
+# results/corpora/{corpus}/                what no setting of a run can change
+# results/{run}/{split}/<stage>/...        everything else; docs/architecture.md has the grammar
+
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+# A preset is complete. Snakemake merges configs, so the demo's must not be loaded beneath another.
+if not workflow.configfiles:
+
+    configfile: "config/config.yaml"
+
+
+include: "rules/common.smk"
+
+
+report: "workflow/report/workflow.rst"
+
+
+rule all:
+    default_target: True
+    input:
+        table_files(),
+        figure_files(),
+        expand(
+            "results/{run}/{split}/datasets/{dataset}/audit.json",
+            run=RUN,
+            split=SPLIT,
+            dataset=CONFIG["datasets"],
+        ),
+    localrule: True
+
+
+include: "rules/corpora.smk"
+include: "rules/datasets.smk"
+include: "rules/backbone.smk"
+include: "rules/tapt.smk"
+include: "rules/active_learning.smk"
+include: "rules/tables.smk"
+include: "rules/figures.smk"

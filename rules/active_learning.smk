@@ -1,0 +1,178 @@
+"""Active learning: initial set, then per round one acquisition and one fit; one-shot subsets.
+
+REQUIRED INPUTS: datasets/{dataset}/*, backbone or TAPT checkpoints, latents
+OUTPUTS: al/{protocol}/{backbone}/{start}/{dataset}/fold{fold}/{init}/seed{seed}/...
+
+Rounds recurse over the small labelled-index files. Two jobs a round: `acquire` (query the pool,
+let the oracle answer) and `fit_round` (train, score val, test and pool).
+"""
+
+SEED = f"{AL}/{{init}}/seed{{seed}}"
+
+
+rule initial_set:
+    input:
+        fold="results/{run}/{split}/datasets/{dataset}/fold{fold}.tsv",
+        manifest="results/{run}/{split}/datasets/{dataset}/manifest.tsv",
+        audit=ancient("results/{run}/{split}/datasets/{dataset}/audit.json"),
+        latents=clustering_latents,
+    output:
+        initial=f"{SEED}/initial.tsv",
+        labelled=f"{SEED}/round0/labelled.tsv",
+        timing=f"{SEED}/initial_timing.json",
+    log:
+        f"{SEED}/log/initial_set.log",
+    wildcard_constraints:
+        init="kmeans|random",
+    params:
+        method_version="initial-1",
+        settings=CONFIG["initial"],
+        fraction=CONFIG["budget"][0],
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    message:
+        "Initial set ({wildcards.init}), fold {wildcards.fold}, seed {wildcards.seed}"
+    script:
+        "../workflow/scripts/initial_set.py"
+
+
+rule acquire:
+    input:
+        pool=lambda w: previous_round(w, "pool.tsv"),
+        labelled=lambda w: previous_round(w, "labelled.tsv"),
+        manifest="results/{run}/{split}/datasets/{dataset}/manifest.tsv",
+    output:
+        query=f"{ROUND}/query.tsv",
+        labelled=f"{ROUND}/labelled.tsv",
+        timing=f"{ROUND}/query_timing.json",
+    log:
+        f"{ROUND}/log/acquire.log",
+    wildcard_constraints:
+        init="kmeans|random",
+        round="[1-9][0-9]*",
+    params:
+        method_version="acquire-1",
+        fraction=fraction,
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    localrule: True
+    message:
+        "{wildcards.strategy} chooses the clips of round {wildcards.round}"
+    script:
+        "../workflow/scripts/acquire.py"
+
+
+rule fit_round:
+    input:
+        labelled=f"{ROUND}/labelled.tsv",
+        fold="results/{run}/{split}/datasets/{dataset}/fold{fold}.tsv",
+        manifest="results/{run}/{split}/datasets/{dataset}/manifest.tsv",
+        latents=start_latents,
+        start=start_weights,
+        previous=previous_model,
+    output:
+        metrics=f"{ROUND}/metrics.json",
+        predictions=f"{ROUND}/predictions.tsv",
+        pool=f"{ROUND}/pool.tsv",
+        history=f"{ROUND}/history.tsv",
+        timing=f"{ROUND}/timing.json",
+        weights=f"{ROUND}/model/model.safetensors",
+        config=f"{ROUND}/model/config.json",
+    log:
+        f"{ROUND}/log/fit.log",
+    wildcard_constraints:
+        init="kmeans|random",
+        round="[1-9][0-9]*",
+    params:
+        method_version="fit-1",
+        settings=fit_settings,
+        fraction=fraction,
+        step=lambda w: [w.strategy, int(w.round)],
+        classes=CONFIG["classes"],
+        device=CONFIG["device"],
+        threads=CONFIG["threads"],
+    threads: CONFIG["threads"]
+    resources:
+        gpu=GPU,
+        mem_mb=8000,
+        runtime=training_minutes(240),
+    message:
+        "Fine-tuning round {wildcards.round}: {wildcards.start}, {wildcards.init}, "
+        "{wildcards.strategy}, fold {wildcards.fold}, seed {wildcards.seed}"
+    script:
+        "../workflow/scripts/fit_round.py"
+
+
+use rule fit_round as fit_round0 with:
+    input:
+        labelled=f"{SEED}/round0/labelled.tsv",
+        fold="results/{run}/{split}/datasets/{dataset}/fold{fold}.tsv",
+        manifest="results/{run}/{split}/datasets/{dataset}/manifest.tsv",
+        latents=start_latents,
+        start=start_weights,
+    output:
+        metrics=f"{SEED}/round0/metrics.json",
+        predictions=f"{SEED}/round0/predictions.tsv",
+        pool=f"{SEED}/round0/pool.tsv",
+        history=f"{SEED}/round0/history.tsv",
+        timing=f"{SEED}/round0/timing.json",
+        weights=f"{SEED}/round0/model/model.safetensors",
+        config=f"{SEED}/round0/model/config.json",
+    log:
+        f"{SEED}/round0/log/fit.log",
+    wildcard_constraints:
+        init="kmeans|random",
+    params:
+        method_version="fit0-1",
+        settings=fit_settings,
+        fraction=CONFIG["budget"][0],
+        step=["", 0],
+        classes=CONFIG["classes"],
+        device=CONFIG["device"],
+        threads=CONFIG["threads"],
+    message:
+        "Fine-tuning round 0, shared by all strategies: {wildcards.start}, {wildcards.init}, "
+        "fold {wildcards.fold}, seed {wildcards.seed}"
+
+
+rule oneshot_subset:
+    input:
+        fold="results/{run}/{split}/datasets/{dataset}/fold{fold}.tsv",
+        manifest="results/{run}/{split}/datasets/{dataset}/manifest.tsv",
+        audit=ancient("results/{run}/{split}/datasets/{dataset}/audit.json"),
+    output:
+        labelled=f"{ROUND}/labelled.tsv",
+    log:
+        f"{ROUND}/log/oneshot_subset.log",
+    wildcard_constraints:
+        init="oneshot",
+    params:
+        method_version="oneshot-1",
+        fraction=fraction,
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    localrule: True
+    message:
+        "Random subset of budget {wildcards.round}, fold {wildcards.fold}, seed {wildcards.seed}"
+    script:
+        "../workflow/scripts/oneshot_subset.py"
+
+
+use rule fit_round as fit_oneshot with:
+    input:
+        labelled=f"{ROUND}/labelled.tsv",
+        fold="results/{run}/{split}/datasets/{dataset}/fold{fold}.tsv",
+        manifest="results/{run}/{split}/datasets/{dataset}/manifest.tsv",
+        latents=start_latents,
+        start=start_weights,
+    log:
+        f"{ROUND}/log/fit_oneshot.log",
+    wildcard_constraints:
+        init="oneshot",
+        round="[0-9]+",
+    message:
+        "Fine-tuning on a random subset: {wildcards.start}, budget {wildcards.round}, "
+        "fold {wildcards.fold}, seed {wildcards.seed}"

@@ -1,0 +1,89 @@
+"""The pre-trained wav2vec 2.0: from the hub, a folder, or pre-trained here; and its latents.
+
+REQUIRED INPUTS: for a scratch backbone, results/corpora/{corpus}/manifest.tsv of its own corpora
+OUTPUTS: results/{run}/backbone/{backbone}/ (a Hugging Face checkpoint folder),
+         results/{run}/{split}/latents/{backbone}/pretrained/{dataset}/
+"""
+
+if "scratch" in BACKBONE:
+
+    rule pretrain_backbone:
+        input:
+            manifests=[f"results/corpora/{c}/manifest.tsv" for c in reserved_speakers()],
+        output:
+            config="results/{run}/backbone/{backbone}/config.json",
+            weights="results/{run}/backbone/{backbone}/model.safetensors",
+            preprocessor="results/{run}/backbone/{backbone}/preprocessor_config.json",
+            origin="results/{run}/backbone/{backbone}/origin.json",
+            log="results/{run}/backbone/{backbone}/log.tsv",
+            timing="results/{run}/backbone/{backbone}/timing.json",
+            summary="results/{run}/backbone/{backbone}/summary.json",
+        log:
+            "results/{run}/log/pretrain_backbone/{backbone}.log",
+        params:
+            method_version="pretrain-1",
+            corpora=list(reserved_speakers()),
+            use=reserved_speakers(),
+            arch=BACKBONE["scratch"],
+            settings={k: v for k, v in BACKBONE["pretraining"].items() if k != "corpora"},
+            seed=BACKBONE["pretraining"]["seed"],
+            device=CONFIG["device"],
+            threads=CONFIG["threads"],
+            state="results/{run}/state/backbone/{backbone}",
+        threads: CONFIG["threads"]
+        resources:
+            gpu=GPU,
+            mem_mb=8000,
+            runtime=training_minutes(1440),
+        message:
+            "Pre-training backbone {wildcards.backbone} from scratch"
+        script:
+            "../workflow/scripts/pretrain_backbone.py"
+
+else:
+
+    rule materialise_backbone:
+        output:
+            config="results/{run}/backbone/{backbone}/config.json",
+            weights="results/{run}/backbone/{backbone}/model.safetensors",
+            preprocessor="results/{run}/backbone/{backbone}/preprocessor_config.json",
+            origin="results/{run}/backbone/{backbone}/origin.json",
+        log:
+            "results/{run}/log/materialise_backbone/{backbone}.log",
+        params:
+            method_version="materialise-1",
+            backbone=BACKBONE,
+        resources:
+            mem_mb=4000,
+            runtime=60,
+        localrule: True
+        message:
+            "Fetching backbone {wildcards.backbone}"
+        script:
+            "../workflow/scripts/materialise_backbone.py"
+
+
+rule pretrained_latents:
+    input:
+        weights="results/{run}/backbone/{backbone}/model.safetensors",
+        manifest="results/{run}/{split}/datasets/{dataset}/manifest.tsv",
+    output:
+        latents=f"{LATENTS}/pretrained/{{dataset}}/latents.npy",
+        index=f"{LATENTS}/pretrained/{{dataset}}/index.tsv",
+        means=f"{LATENTS}/pretrained/{{dataset}}/means.npy",
+        timing=f"{LATENTS}/pretrained/{{dataset}}/timing.json",
+    log:
+        "results/{run}/{split}/log/latents/{backbone}/pretrained/{dataset}.log",
+    params:
+        method_version="latents-1",
+        device=CONFIG["device"],
+        threads=CONFIG["threads"],
+    threads: CONFIG["threads"]
+    resources:
+        gpu=GPU,
+        mem_mb=6000,
+        runtime=training_minutes(120),
+    message:
+        "Frozen CNN outputs of {wildcards.backbone} on {wildcards.dataset}"
+    script:
+        "../workflow/scripts/extract_latents.py"

@@ -1,0 +1,177 @@
+"""The checked configuration, wildcards, and the functions that rules use for their inputs."""
+
+import sys
+
+from snakemake.exceptions import WorkflowError
+
+from after_ser.config import corpus_root, resolve
+from after_ser.errors import InputError
+from after_ser.grid import SPLIT, cells, folds, tapt_seed
+from after_ser.runtime.environment import set_job_environment
+
+try:
+    CONFIG = resolve(config, f"{workflow.basedir}/config/schema/config.schema.yaml")
+except InputError as error:
+    raise WorkflowError(str(error)) from None
+
+set_job_environment(CONFIG["threads"])
+
+RUN = CONFIG["run"]
+BACKBONE = CONFIG["backbones"][CONFIG["backbone"]]
+GPU = CONFIG["gpus_per_job"]
+TABLES = sorted(CONFIG["tables"])
+FIGURES = sorted(CONFIG["figures"])
+AL = "results/{run}/{split}/al/{protocol}/{backbone}/{start}/{dataset}/fold{fold}"
+LATENTS = "results/{run}/{split}/latents/{backbone}"
+ROUND = f"{AL}/{{init}}/seed{{seed}}/{{strategy}}/round{{round}}"
+
+
+wildcard_constraints:
+    run="[A-Za-z][A-Za-z0-9-]*",
+    split="paper",
+    corpus="[A-Za-z][A-Za-z0-9-]*",
+    dataset="[A-Za-z][A-Za-z0-9-]*",
+    backbone="[A-Za-z][A-Za-z0-9-]*",
+    protocol="[A-Za-z][A-Za-z0-9-]*",
+    start="[A-Za-z][A-Za-z0-9-]*",
+    init="kmeans|random|oneshot",
+    strategy="[a-z_]+",
+    fold="[0-9]+",
+    seed="[0-9]+",
+    round="[0-9]+",
+
+
+def table_files():
+    """Every table of the config, in all its formats, and the scores behind them."""
+    formats = ["tsv", "md", "tex", "html"]
+    files = [f"results/{RUN}/tables/{name}.{suffix}" for name in TABLES for suffix in formats]
+    return [*files, *([f"results/{RUN}/scores.tsv"] if scored_cells() else [])]
+
+
+def figure_files():
+    """Every figure of the config, in all its formats, and a confusion matrix per arm."""
+    formats = ["svg", "png", "html", "tsv"]
+    files = [f"results/{RUN}/figures/{name}.{suffix}" for name in FIGURES for suffix in formats]
+    return files + [f"results/{RUN}/figures/confusion-{arm}.png" for arm in last_cells()]
+
+
+def scored_cells():
+    """Every evaluated cell of the config."""
+    return list(cells(CONFIG))
+
+
+def last_cells():
+    """The cells of each arm's largest budget, by arm."""
+    by_arm = {}
+    for cell in scored_cells():
+        by_arm.setdefault(cell.arm, []).append(cell)
+    return {
+        arm: [cell for cell in own if cell.round == max(c.round for c in own)]
+        for arm, own in by_arm.items()
+    }
+
+
+def score_files(wildcards):
+    """The metrics and timing files that scores.tsv and times.tsv are made of."""
+    found = {}
+    for cell in scored_cells():
+        found[cell.metrics] = None
+        found.update((path, None) for _, path in cell.lineage)
+    return list(found)
+
+
+def tapt_summaries(wildcards):
+    """The summary of every TAPT run that a cell starts from."""
+    return list({cell.lineage[0][1].replace("timing.json", "summary.json"): None
+                 for cell in scored_cells() if cell.start != "pretrained"})
+
+
+def release(wildcards):
+    """The release folder of a synthetic corpus, which has to be written first."""
+    if "synthetic" in CONFIG["corpora"][wildcards.corpus]:
+        return f"results/corpora/{wildcards.corpus}/release"
+    return []
+
+
+def release_root(wildcards):
+    """The release folder of any corpus; a user's root is no input, so planning needs no data."""
+    return release(wildcards) or corpus_root(CONFIG, wildcards.corpus)
+
+
+def synthetic_layout(wildcards):
+    """What the synthesiser writes: a corpus's layout, or speech for backbone pre-training."""
+    corpus = CONFIG["corpora"][wildcards.corpus]
+    return "pretraining" if corpus["synthetic"]["pretraining"] else corpus["layout"]
+
+
+def members(dataset):
+    """The corpora of a dataset, its target first."""
+    return [CONFIG["datasets"][dataset]["target"], *CONFIG["datasets"][dataset]["extra"]]
+
+
+def reserved_speakers():
+    """Speakers of the backbone's own pre-training, by corpus: they may be in no dataset."""
+    return BACKBONE.get("pretraining", {}).get("corpora", {})
+
+
+def start_weights(wildcards):
+    """The checkpoint that fine-tuning starts from."""
+    if wildcards.start == "pretrained":
+        return f"results/{wildcards.run}/backbone/{wildcards.backbone}/model.safetensors"
+    seed = tapt_seed(CONFIG, wildcards.start, int(wildcards.seed))
+    return (
+        f"results/{wildcards.run}/{wildcards.split}/tapt/{wildcards.backbone}/{wildcards.start}/"
+        f"{wildcards.dataset}/fold{wildcards.fold}/seed{seed}/model.safetensors"
+    )
+
+
+def start_latents(wildcards):
+    """The frozen CNN outputs of the start checkpoint."""
+    root = LATENTS.format(**wildcards)
+    if wildcards.start == "pretrained":
+        return f"{root}/pretrained/{wildcards.dataset}/latents.npy"
+    seed = tapt_seed(CONFIG, wildcards.start, int(wildcards.seed))
+    own = f"{wildcards.start}/{wildcards.dataset}/fold{wildcards.fold}/seed{seed}"
+    return f"{root}/{own}/latents.npy"
+
+
+def clustering_latents(wildcards):
+    """The latents K-means works on: the pre-trained model's for every start (section 3.2)."""
+    if wildcards.init != "kmeans":
+        return []
+    return f"{LATENTS.format(**wildcards)}/pretrained/{wildcards.dataset}/latents.npy"
+
+
+def previous_round(wildcards, name):
+    """A file of the round before; round 0 is shared by all strategies."""
+    index = int(wildcards.round) - 1
+    seed = f"{AL}/{{init}}/seed{{seed}}".format(**wildcards)
+    own = f"round{index}" if index == 0 else f"{wildcards.strategy}/round{index}"
+    return f"{seed}/{own}/{name}"
+
+
+def previous_model(wildcards):
+    """The model of the round before, where the protocol warm-starts from it.
+
+    ancient: what makes a round old is its labelled set, not a model that was written again.
+    """
+    if not CONFIG["protocols"][wildcards.protocol]["warm_start"]:
+        return []
+    files = ("model/model.safetensors", "model/config.json")
+    return [ancient(previous_round(wildcards, name)) for name in files]
+
+
+def fraction(wildcards):
+    """The labelled fraction of a round; 0 in paths without a round wildcard."""
+    return CONFIG["budget"][int(wildcards.get("round", 0))]
+
+
+def fit_settings(wildcards):
+    """What a fit depends on, and no more: pruning models must not refit them."""
+    protocol = CONFIG["protocols"][wildcards.protocol]
+    return {key: value for key, value in protocol.items() if key != "keep_models"}
+
+
+def training_minutes(share):
+    """Runtime in minutes for a rule, doubled with each attempt."""
+    return lambda wildcards, attempt: int(share * 2 ** (attempt - 1))

@@ -1,0 +1,73 @@
+"""Task-adaptive pre-training on the train split of a fold, and the adapted model's latents.
+
+REQUIRED INPUTS: results/{run}/backbone/{backbone}/model.safetensors,
+                 results/{run}/{split}/datasets/{dataset}/{manifest,fold{fold}}.tsv
+OUTPUTS: results/{run}/{split}/tapt/... and latents/... of start {start}
+"""
+
+TAPT = "{backbone}/{start}/{dataset}/fold{fold}/seed{seed}"
+
+
+rule tapt:
+    input:
+        weights="results/{run}/backbone/{backbone}/model.safetensors",
+        manifest="results/{run}/{split}/datasets/{dataset}/manifest.tsv",
+        fold="results/{run}/{split}/datasets/{dataset}/fold{fold}.tsv",
+        audit=ancient("results/{run}/{split}/datasets/{dataset}/audit.json"),
+    output:
+        config=f"results/{{run}}/{{split}}/tapt/{TAPT}/config.json",
+        weights=f"results/{{run}}/{{split}}/tapt/{TAPT}/model.safetensors",
+        preprocessor=f"results/{{run}}/{{split}}/tapt/{TAPT}/preprocessor_config.json",
+        log=f"results/{{run}}/{{split}}/tapt/{TAPT}/log.tsv",
+        timing=f"results/{{run}}/{{split}}/tapt/{TAPT}/timing.json",
+        summary=f"results/{{run}}/{{split}}/tapt/{TAPT}/summary.json",
+    log:
+        f"results/{{run}}/{{split}}/log/tapt/{TAPT}.log",
+    wildcard_constraints:
+        start="(?!pretrained/)[A-Za-z][A-Za-z0-9-]*",
+    params:
+        method_version="tapt-1",
+        settings=lambda w: {
+            k: v for k, v in CONFIG["tapt"][w.start].items() if k != "seed_per_run"
+        },
+        dataset=lambda w: w.dataset,
+        fold=lambda w: int(w.fold),
+        seed=lambda w: int(w.seed),
+        device=CONFIG["device"],
+        threads=CONFIG["threads"],
+        state=f"results/{{run}}/{{split}}/state/tapt/{TAPT}",
+    threads: CONFIG["threads"]
+    resources:
+        gpu=GPU,
+        mem_mb=16000,
+        runtime=training_minutes(720),
+    message:
+        "TAPT ({wildcards.start}) on {wildcards.dataset}, fold {wildcards.fold}"
+    script:
+        "../workflow/scripts/tapt.py"
+
+
+rule tapt_latents:
+    input:
+        weights=f"results/{{run}}/{{split}}/tapt/{TAPT}/model.safetensors",
+        manifest="results/{run}/{split}/datasets/{dataset}/manifest.tsv",
+    output:
+        latents=f"results/{{run}}/{{split}}/latents/{TAPT}/latents.npy",
+        index=f"results/{{run}}/{{split}}/latents/{TAPT}/index.tsv",
+        means=f"results/{{run}}/{{split}}/latents/{TAPT}/means.npy",
+        timing=f"results/{{run}}/{{split}}/latents/{TAPT}/timing.json",
+    log:
+        f"results/{{run}}/{{split}}/log/latents/{TAPT}.log",
+    params:
+        method_version="latents-2",
+        device=CONFIG["device"],
+        threads=CONFIG["threads"],
+    threads: CONFIG["threads"]
+    resources:
+        gpu=GPU,
+        mem_mb=6000,
+        runtime=training_minutes(120),
+    message:
+        "Frozen CNN outputs after TAPT, {wildcards.dataset}, fold {wildcards.fold}"
+    script:
+        "../workflow/scripts/extract_latents.py"

@@ -1,0 +1,84 @@
+"""Commands around the workflow: `python -m after_ser <command>`."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+from after_ser.errors import InputError
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command; return its exit status."""
+    parser = argparse.ArgumentParser(prog="python -m after_ser")
+    commands = parser.add_subparsers(dest="command", required=True)
+    preset = commands.add_parser(
+        "choose-preset", help="print the first preset if its hub backbone can be had, else the second"
+    )
+    preset.add_argument("preferred")
+    preset.add_argument("fallback")
+    report = commands.add_parser("report", help="write results/<run>/report.html if it is not new")
+    report.add_argument("run")
+    given, rest = parser.parse_known_args(arguments)
+    try:
+        if given.command == "choose-preset":
+            print(choose_preset(Path(given.preferred), Path(given.fallback)))
+            return 0
+        return write_report(given.run, rest)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+def choose_preset(preferred: Path, fallback: Path) -> Path:
+    """Return `preferred` where its hub backbone is reachable or cached, else `fallback`.
+
+    The choice is printed to stderr: results of the two are not comparable.
+    """
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    config = yaml.safe_load(preferred.read_text(encoding="utf-8"))
+    backbone = config["backbones"][config["backbone"]]
+    try:
+        hf_hub_download(
+            backbone["hub"], "config.json", revision=backbone["revision"], etag_timeout=5
+        )
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError):
+        print(
+            f"notice: {backbone['hub']} cannot be reached on the model hub: running {fallback} "
+            "with a small backbone pre-trained from scratch instead",
+            file=sys.stderr,
+        )
+        return fallback
+    return preferred
+
+
+def write_report(run: str, snakemake_arguments: list[str]) -> int:
+    """Write results/{run}/report.html with Snakemake, unless it is newer than every result."""
+    folder = Path("results") / run
+    target = folder / "report.html"
+    sources = [*folder.glob("tables/*"), *folder.glob("figures/*"), folder / "config.yaml"]
+    newest = max((path.stat().st_mtime for path in sources if path.exists()), default=None)
+    if newest is None:
+        raise InputError(f"{folder}: no tables or figures; expected the results of a finished run")
+    if target.exists() and target.stat().st_mtime >= newest:
+        print(f"{target} is up to date")
+        return 0
+    command = ["snakemake", "--report", str(target), *snakemake_arguments]
+    done = subprocess.run(
+        [sys.executable, "-m", *command], capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0 or not target.exists():
+        print(done.stderr, file=sys.stderr)
+        return 1
+    print(f"tables: {folder}/tables/   figures: {folder}/figures/   report: {target}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""Acquisition: which clips to label next. One file per strategy, none of which sees a label."""

@@ -1,0 +1,88 @@
+"""The initial labelled set: K-means on CNN latents (paper section 3.2), or random."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from kneed import KneeLocator
+from sklearn.cluster import KMeans
+
+from after_ser.acquisition.base import Floats
+
+
+@dataclass(frozen=True)
+class Clustering:
+    """K-means of the train clips: labels [N], distances to the own centre [N], inertia by k."""
+
+    k: int
+    assignment: npt.NDArray[np.int64]
+    distance: Floats
+    inertia: dict[int, float]
+    knee_found: bool
+
+
+def cluster(embeddings: Floats, k_min: int, k_max: int, seed: int) -> Clustering:
+    """Cluster embeddings [N, D] with Euclidean K-means, k by the elbow method.
+
+    The elbow of the inertia over k = k_min..k_max is found by kneed (Satopaa et al. 2011); where
+    the curve has none, the middle of the range is taken and `knee_found` is False. k never
+    exceeds the number of different embeddings.
+    """
+    distinct = len(np.unique(embeddings, axis=0))
+    candidates = list(range(min(k_min, distinct), min(k_max, distinct) + 1))
+    fits = {
+        k: KMeans(n_clusters=k, n_init=10, random_state=seed % 2**32).fit(embeddings)
+        for k in candidates
+    }
+    inertia = {k: float(fit.inertia_) for k, fit in fits.items()}
+    knee = None
+    if len(candidates) > 2:
+        knee = KneeLocator(
+            candidates, list(inertia.values()), curve="convex", direction="decreasing"
+        ).knee
+    k = int(knee) if knee is not None else candidates[len(candidates) // 2]
+    fit = fits[k]
+    distance = np.linalg.norm(embeddings - fit.cluster_centers_[fit.labels_], axis=1)
+    return Clustering(k, fit.labels_.astype(np.int64), distance, inertia, knee is not None)
+
+
+def quotas(sizes: list[int], count: int) -> list[int]:
+    """Share `count` picks over clusters in proportion to their sizes, by largest remainder.
+
+    Never more than a cluster holds; ties go to the cluster that comes first.
+    """
+    count = min(count, sum(sizes))
+    exact = [count * size / sum(sizes) for size in sizes]
+    shares = [min(int(share), size) for share, size in zip(exact, sizes, strict=True)]
+    order = sorted(range(len(sizes)), key=lambda i: (int(exact[i]) - exact[i], i))
+    while sum(shares) < count:
+        for index in order:
+            if sum(shares) < count and shares[index] < sizes[index]:
+                shares[index] += 1
+    return shares
+
+
+def nearest_to_centres(clustering: Clustering, count: int) -> npt.NDArray[np.int64]:
+    """Return `count` clips nearest to their centres, quotas proportional to cluster size.
+
+    The order takes the clusters in turn, the most central clip of each first.
+    """
+    members = [
+        np.flatnonzero(clustering.assignment == index) for index in range(clustering.k)
+    ]
+    picks: list[tuple[int, int, int]] = []
+    for index, share in enumerate(quotas([len(m) for m in members], count)):
+        own = members[index]
+        ranked = own[np.argsort(clustering.distance[own], kind="stable")][:share]
+        picks += [(depth, index, int(clip)) for depth, clip in enumerate(ranked)]
+    return np.array([clip for _, _, clip in sorted(picks)], dtype=np.int64)
+
+
+def random_initial(n: int, count: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    """Return `count` of n clips drawn uniformly without replacement.
+
+    A prefix of one permutation, so that larger fractions contain smaller ones.
+    """
+    return rng.permutation(n)[:count].astype(np.int64)

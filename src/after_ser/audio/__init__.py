@@ -1,0 +1,1 @@
+"""Audio: reading, clip checks, 16 kHz mono, conversion of whole corpora."""

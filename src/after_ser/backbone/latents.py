@@ -1,0 +1,181 @@
+"""Frozen CNN outputs of clips: computed once per backbone, shared by every arm that starts there.
+
+The CNN is not trained in fine-tuning (only transformer and head are), so its outputs can be kept.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from after_ser.backbone.geometry import Geometry
+from after_ser.backbone.load import load_encoder, normalise, wants_normalised
+from after_ser.backbone.waveform import count_samples, read_samples, to_float
+from after_ser.errors import InputError
+from after_ser.runtime.atomic import atomic_path, read_tsv, write_json, write_tsv
+from after_ser.runtime.timing import Stopwatch
+
+LATENTS = "latents.npy"
+INDEX = "index.tsv"
+MEANS = "means.npy"
+TIMING = "timing.json"
+
+
+def extract_latents(
+    backbone_folder: str | os.PathLike[str],
+    manifest_tsv: str | os.PathLike[str],
+    utts: Iterable[str] | None,
+    out_folder: str | os.PathLike[str],
+    device: str = "auto",
+    threads: int = 1,
+    audio_root: str | os.PathLike[str] = ".",
+) -> None:
+    """Write latents.npy, index.tsv, means.npy and timing.json of a dataset's clips.
+
+    `utts` restricts the clips (None: all of the manifest), whose order is kept; the manifest's
+    paths are relative to `audio_root`. Every clip goes through the CNN alone and unpadded: with
+    group norm over time (wav2vec2-base) padding would change every frame, so that a clip's
+    latents would depend on its batch. latents.npy is float16 [total frames, D], means.npy
+    float32 [N, D], the mean over a clip's frames. Raises InputError for clips that are not in the
+    manifest or cannot be read.
+    """
+    import torch
+
+    from after_ser.runtime.device import choose_device, device_name, make_deterministic, set_threads
+
+    watch = Stopwatch()
+    rows = _rows(manifest_tsv, utts)
+    paths = [Path(audio_root) / path for path in rows["path"]]
+    chosen = choose_device(device)
+    set_threads(threads)
+    make_deterministic()
+    encoder = load_encoder(backbone_folder)
+    cnn = encoder.feature_extractor.to(chosen)
+    geometry = Geometry.of(encoder.config)
+    scale = wants_normalised(backbone_folder)
+    frames = np.array([geometry.frames(count_samples(path)) for path in paths], dtype=np.int64)
+    offsets = np.concatenate([[0], np.cumsum(frames)])
+    dimension = int(encoder.config.conv_dim[-1])
+    means = np.empty((len(paths), dimension), dtype=np.float32)
+    out = Path(out_folder)
+    with atomic_path(out / LATENTS) as temporary:
+        store = np.lib.format.open_memmap(
+            temporary, mode="w+", dtype=np.float16, shape=(int(offsets[-1]), dimension)
+        )
+        try:
+            for row, path in enumerate(paths):
+                waveform = to_float(read_samples(path))
+                if scale:
+                    waveform = normalise(waveform)
+                if len(waveform) < geometry.receptive_field:
+                    waveform = np.pad(waveform, (0, geometry.receptive_field - len(waveform)))
+                with watch.computing(), torch.inference_mode():
+                    batch = torch.from_numpy(waveform)[None].to(chosen)
+                    clip = cnn(batch)[0].T.float().cpu().numpy()
+                half = clip.astype(np.float16)
+                if len(clip) != frames[row] or not np.isfinite(half).all():
+                    raise InputError(
+                        f"latents: {rows['utt'].iloc[row]} ({path}) gave {len(clip)} frames, "
+                        f"finite in float16: {bool(np.isfinite(half).all())}; expected "
+                        f"{frames[row]} finite ones"
+                    )
+                store[offsets[row] : offsets[row + 1]] = half
+                means[row] = clip.mean(axis=0, dtype=np.float64)
+            store.flush()
+        finally:
+            _close(store)
+    with atomic_path(out / MEANS) as temporary:
+        np.save(temporary, means)
+    index = pd.DataFrame({"utt": rows["utt"], "offset": offsets[:-1], "frames": frames})
+    write_tsv(out / INDEX, index)
+    write_json(out / TIMING, watch.read("latents", device_name(chosen), threads))
+
+
+def _rows(manifest_tsv: str | os.PathLike[str], utts: Iterable[str] | None) -> pd.DataFrame:
+    manifest = read_tsv(manifest_tsv)
+    if utts is not None:
+        wanted = set(utts)
+        absent = sorted(wanted - set(manifest["utt"]))
+        if absent:
+            raise InputError(
+                f"latents: {len(absent)} clips are not in {manifest_tsv} (first: {absent[0]})"
+            )
+        manifest = manifest[manifest["utt"].isin(wanted)]
+    if manifest.empty:
+        raise InputError(f"latents: no clips in {manifest_tsv}")
+    return manifest.reset_index(drop=True)
+
+
+class Latents:
+    """Read access to a folder of `extract_latents`; use it as a context manager, or close it."""
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        """Open latents.npy without reading it into memory."""
+        folder = Path(folder)
+        index = read_tsv(folder / INDEX)
+        self.utts: list[str] = list(index["utt"])
+        self._row = {utt: row for row, utt in enumerate(self.utts)}
+        self._offset = index["offset"].astype(np.int64).to_numpy()
+        self._frames = index["frames"].astype(np.int64).to_numpy()
+        self._means = np.load(folder / MEANS)
+        self._store: Any = np.load(folder / LATENTS, mmap_mode="r")
+        if len(self._means) != len(self.utts) or len(self._store) != self._frames.sum():
+            self.close()
+            raise InputError(f"latents: {folder} is inconsistent; expected one extraction's files")
+
+    @property
+    def dimension(self) -> int:
+        """Width D of a frame (the CNN's output channels)."""
+        return int(self._means.shape[1])
+
+    def __contains__(self, utt: str) -> bool:
+        return utt in self._row
+
+    def frames(self, utt: str) -> np.ndarray:
+        """Return the clip's latents, float16 [T, D], as a copy in memory."""
+        row = self._index(utt)
+        start = self._offset[row]
+        return np.array(self._store[start : start + self._frames[row]])
+
+    def length(self, utt: str) -> int:
+        """Return the clip's number of frames T."""
+        return int(self._frames[self._index(utt)])
+
+    def means(self, utts: Sequence[str]) -> np.ndarray:
+        """Return the clips' latents averaged over time, float32 [N, D], in the order of `utts`."""
+        return self._means[[self._index(utt) for utt in utts]]
+
+    def close(self) -> None:
+        """Unmap the file; `frames` must not be called any more."""
+        if self._store is not None:
+            _close(self._store)
+            self._store = None
+
+    def __enter__(self) -> Latents:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _index(self, utt: str) -> int:
+        try:
+            return self._row[utt]
+        except KeyError:
+            raise InputError(f"latents: no clip {utt}; expected one of the manifest's") from None
+
+
+def _close(array: Any) -> None:
+    mapped = getattr(array, "_mmap", None)
+    if mapped is not None:
+        mapped.close()

@@ -1,0 +1,86 @@
+"""Writing checkpoint folders that transformers, and load.py, can read."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from after_ser.backbone.load import CONFIG, ORIGIN, PREPROCESSOR, WEIGHTS
+from after_ser.runtime.atomic import atomic_path, write_json, write_text
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import Wav2Vec2ForPreTraining
+
+
+def save_tensors(path: str | os.PathLike[str], tensors: dict[str, torch.Tensor]) -> None:
+    """Write named tensors as safetensors, atomically; equal tensors give equal bytes."""
+    from safetensors.torch import save_file
+
+    whole = {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}
+    with atomic_path(path) as temporary:
+        save_file(whole, temporary, metadata={"format": "pt"})
+
+
+def save_pretraining_model(
+    model: Wav2Vec2ForPreTraining, folder: str | os.PathLike[str], do_normalize: bool
+) -> None:
+    """Write config.json, model.safetensors and preprocessor_config.json into `folder`."""
+    folder = Path(folder)
+    model.config.architectures = [type(model).__name__]
+    write_text(folder / CONFIG, model.config.to_json_string())
+    save_tensors(folder / WEIGHTS, model.state_dict())
+    write_json(folder / PREPROCESSOR, preprocessor(do_normalize, model.config.feat_extract_norm))
+
+
+def preprocessor(do_normalize: bool, feat_extract_norm: str) -> dict[str, Any]:
+    """Return preprocessor_config.json as transformers' Wav2Vec2FeatureExtractor reads it.
+
+    Group-norm models were trained without an attention mask and must not be given one.
+    """
+    return {
+        "feature_extractor_type": "Wav2Vec2FeatureExtractor",
+        "feature_size": 1,
+        "sampling_rate": 16_000,
+        "padding_side": "right",
+        "padding_value": 0.0,
+        "do_normalize": do_normalize,
+        "return_attention_mask": feat_extract_norm == "layer",
+    }
+
+
+def write_origin(
+    folder: str | os.PathLike[str], kind: str, source: str, revision: str, **more: Any
+) -> None:
+    """Write origin.json: where the weights come from, their number and their SHA-256.
+
+    `kind` is "hub", "folder" or "scratch"; `more` is added as it is.
+    """
+    folder = Path(folder)
+    record = {
+        "kind": kind,
+        "source": source,
+        "revision": revision,
+        "parameters": count_parameters(folder / WEIGHTS),
+        "sha256": file_sha256(folder / WEIGHTS),
+        **more,
+    }
+    write_json(folder / ORIGIN, record)
+
+
+def count_parameters(path: str | os.PathLike[str]) -> int:
+    """Return the number of weights in a safetensors file, from its header alone."""
+    from math import prod
+
+    from safetensors import safe_open
+
+    with safe_open(path, framework="np") as handle:
+        return sum(prod(handle.get_slice(name).get_shape()) for name in handle.keys())  # noqa: SIM118
+
+
+def file_sha256(path: str | os.PathLike[str]) -> str:
+    """Return the SHA-256 of a file's bytes, in hexadecimal."""
+    with open(path, "rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()

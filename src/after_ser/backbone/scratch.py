@@ -1,0 +1,110 @@
+"""A small wav2vec 2.0 from an architecture dict, for machines that reach no model hub."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from after_ser.errors import InputError
+
+if TYPE_CHECKING:
+    from transformers import Wav2Vec2Config, Wav2Vec2ForPreTraining
+
+#: Short names of the architecture dict -> names of transformers' Wav2Vec2Config.
+NAMES = {
+    "layers": "num_hidden_layers",
+    "heads": "num_attention_heads",
+    "position_kernel": "num_conv_pos_embeddings",
+    "position_groups": "num_conv_pos_embedding_groups",
+    "codevectors": "num_codevectors_per_group",
+    "codevector_groups": "num_codevector_groups",
+    "negatives": "num_negatives",
+    "dropout": "hidden_dropout",
+}
+REQUIRED = (
+    "conv_dim",
+    "conv_kernel",
+    "conv_stride",
+    "hidden_size",
+    "layers",
+    "heads",
+    "intermediate_size",
+)
+#: What a small model needs otherwise than the 95 M parameter one. Layer norm (as wav2vec2-large
+#: has) makes a clip's output independent of the padding in its batch; LayerDrop hurts few layers.
+DEFAULTS: dict[str, Any] = {
+    "feat_extract_norm": "layer",
+    "do_stable_layer_norm": True,
+    "conv_bias": True,
+    "layerdrop": 0.0,
+    "position_kernel": 32,
+    "position_groups": 8,
+    "codevectors": 64,
+    "codevector_dim": 64,
+    "proj_codevector_dim": 64,
+}
+
+
+def scratch_config(arch: Mapping[str, Any]) -> Wav2Vec2Config:
+    """Return transformers' config for `arch`.
+
+    `arch` needs `conv_dim` (a number, or one per layer), `conv_kernel`, `conv_stride` (lists, in
+    samples of 16 kHz audio for the first layer), `hidden_size`, `layers`, `heads`,
+    `intermediate_size`; every other field of Wav2Vec2Config may be given under its own name or
+    its short name in NAMES. Raises InputError for unknown, missing or contradictory entries.
+    """
+    from transformers import Wav2Vec2Config
+
+    missing = [key for key in REQUIRED if key not in arch]
+    if missing:
+        raise InputError(
+            f"backbone, scratch: {', '.join(missing)} missing; "
+            f"expected at least {', '.join(REQUIRED)}"
+        )
+    fields = {NAMES.get(key, key): value for key, value in {**DEFAULTS, **arch}.items()}
+    plain = Wav2Vec2Config()
+    unknown = sorted(key for key in fields if not hasattr(plain, key))
+    if unknown:
+        raise InputError(
+            f"backbone, scratch: unknown {', '.join(unknown)}; expected a field of Wav2Vec2Config "
+            f"or one of {', '.join(NAMES)}"
+        )
+    if isinstance(fields["conv_dim"], int):
+        fields["conv_dim"] = [fields["conv_dim"]] * len(fields["conv_stride"])
+    _check(fields)
+    return Wav2Vec2Config(**fields)
+
+
+def _check(fields: Mapping[str, Any]) -> None:
+    lengths = {key: len(fields[key]) for key in ("conv_dim", "conv_kernel", "conv_stride")}
+    if len(set(lengths.values())) != 1:
+        raise InputError(
+            f"backbone, scratch: conv lists of lengths {lengths}; expected equal lengths"
+        )
+    hidden = fields["hidden_size"]
+    for key in ("num_attention_heads", "num_conv_pos_embedding_groups"):
+        if hidden % fields[key]:
+            raise InputError(
+                f"backbone, scratch: hidden_size {hidden} and {key} {fields[key]}; "
+                "expected hidden_size to be a multiple of it"
+            )
+    groups = fields.get("num_codevector_groups", 2)
+    if fields["codevector_dim"] % groups:
+        raise InputError(
+            f"backbone, scratch: codevector_dim {fields['codevector_dim']} and {groups} "
+            "code-book groups; expected a multiple of the number of groups"
+        )
+
+
+def build_scratch(arch: Mapping[str, Any], seed: int) -> Wav2Vec2ForPreTraining:
+    """Return a randomly initialised model with its quantiser and heads; `seed` fixes the weights.
+
+    The caller's random state is left as it was.
+    """
+    import torch
+    from transformers import Wav2Vec2ForPreTraining
+
+    config = scratch_config(arch)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Wav2Vec2ForPreTraining(config)

@@ -1,0 +1,189 @@
+"""Reading, checking and resolving the workflow's configuration."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+
+from after_ser.acquisition.registry import STRATEGIES
+from after_ser.errors import InputError
+
+Config = dict[str, Any]
+
+_FIGURES_AND_TABLES = ("tables", "figures")
+
+
+def resolve(config: Config, schema_path: str | os.PathLike[str]) -> Config:
+    """Return `config` with every default filled in, checked against schema and meaning.
+
+    Raises InputError with one line that names the key, what is wrong and what was expected.
+    """
+    schema = yaml.load(Path(schema_path).read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+    resolved = _with_defaults(config, schema, schema)
+    errors = sorted(Draft202012Validator(schema).iter_errors(resolved), key=lambda e: list(e.path))
+    if errors:
+        raise InputError(_describe(errors[0], schema))
+    _check_corpora(resolved)
+    _check_datasets(resolved)
+    _check_backbones(resolved)
+    _check_schedule(resolved)
+    _check_arms(resolved)
+    return resolved
+
+
+def corpus_root(config: Config, corpus: str) -> str:
+    """Return the folder of a corpus's release; a relative root is below `corpora_root`."""
+    return os.path.join(config["corpora_root"], config["corpora"][corpus].get("root", ""))
+
+
+def _resolve_ref(node: Any, schema: Config) -> Any:
+    if isinstance(node, dict) and "$ref" in node:
+        target = schema["$defs"][node["$ref"].rsplit("/", 1)[1]]
+        return {**target, **{key: value for key, value in node.items() if key != "$ref"}}
+    return node
+
+
+def _with_defaults(value: Any, node: Any, schema: Config) -> Any:
+    """Fill the schema's defaults into `value`, recursively, without touching what was given."""
+    node = _resolve_ref(node, schema)
+    if not isinstance(value, dict) or not isinstance(node, dict):
+        return value
+    filled = dict(value)
+    properties = node.get("properties", {})
+    for key, child in properties.items():
+        child = _resolve_ref(child, schema)
+        if key not in filled and "default" in child:
+            default = child["default"]
+            filled[key] = dict(default) if isinstance(default, dict) else default
+    others = node.get("additionalProperties")
+    for key in filled:
+        child = properties.get(key, others if isinstance(others, dict) else None)
+        if child is not None:
+            filled[key] = _with_defaults(filled[key], child, schema)
+    return filled
+
+
+def _describe(error: ValidationError, schema: Config) -> str:
+    where = ".".join(str(part) for part in error.path) or "the top level"
+    if error.validator == "additionalProperties" and isinstance(error.instance, dict):
+        known = list(error.schema.get("properties", {}))  # type: ignore[union-attr]
+        unknown = next(key for key in error.instance if key not in known)
+        near = difflib.get_close_matches(str(unknown), known, n=1, cutoff=0.5)
+        hint = f'did you mean "{near[0]}"?' if near else f"expected one of: {', '.join(known)}"
+        return f'config: unknown key "{unknown}" in {where}; {hint}'
+    if error.validator == "required" and isinstance(error.instance, dict):
+        missing = [key for key in error.validator_value if key not in error.instance]
+        return f'config: key "{missing[0]}" is missing in {where}'
+    if error.validator == "pattern":
+        extra = "; letters, digits and hyphens, starting with a letter" if "A-Za-z" in str(
+            error.validator_value
+        ) else f"; expected the form {error.validator_value}"
+        return f"config: {where}: {error.instance!r} is not valid{extra}"
+    return f"config: {where}: {error.message}"
+
+
+def _expect_key(name: str, known: Any, where: str, what: str) -> None:
+    if name in known:
+        return
+    near = difflib.get_close_matches(str(name), [str(key) for key in known], n=1)
+    hint = f'did you mean "{near[0]}"?' if near else f"expected one of: {', '.join(known)}"
+    raise InputError(f'config: {where}: there is no {what} "{name}"; {hint}')
+
+
+def _check_corpora(config: Config) -> None:
+    for name, corpus in config["corpora"].items():
+        if ("root" in corpus) == ("synthetic" in corpus):
+            raise InputError(f"config: corpora.{name}: expected exactly one of root and synthetic")
+        for raw, label in corpus["labels"].items():
+            if label is not None:
+                _expect_key(
+                    label, config["classes"], f"corpora.{name}.labels.{raw}", "class"
+                )
+
+
+def _check_datasets(config: Config) -> None:
+    for name, dataset in config["datasets"].items():
+        for corpus in [dataset["target"], *dataset["extra"]]:
+            _expect_key(corpus, config["corpora"], f"datasets.{name}", "corpus")
+        if dataset["target"] in dataset["extra"]:
+            raise InputError(
+                f"config: datasets.{name}: {dataset['target']} is both target and extra"
+            )
+        for label in dataset["balance"]["ratio"]:
+            _expect_key(label, config["classes"], f"datasets.{name}.balance.ratio", "class")
+        if min(config["folds"]) > dataset["folds"]["groups"]:
+            raise InputError(
+                f"config: folds: none of {config['folds']} exists in datasets.{name}, "
+                f"which has {dataset['folds']['groups']} folds"
+            )
+
+
+def _check_backbones(config: Config) -> None:
+    _expect_key(config["backbone"], config["backbones"], "backbone", "backbone")
+    for name, backbone in config["backbones"].items():
+        kinds = [kind for kind in ("hub", "folder", "scratch") if kind in backbone]
+        where = f"config: backbones.{name}"
+        if len(kinds) != 1:
+            raise InputError(f"{where}: expected exactly one of hub, folder, scratch; got {kinds}")
+        if kinds == ["hub"] and "revision" not in backbone:
+            raise InputError(f"{where}: a hub model needs its revision (40 hex digits)")
+        if (kinds == ["scratch"]) != ("pretraining" in backbone):
+            raise InputError(f"{where}: pretraining belongs to scratch, and scratch needs it")
+        for corpus in backbone.get("pretraining", {}).get("corpora", {}):
+            _expect_key(corpus, config["corpora"], f"backbones.{name}.pretraining", "corpus")
+
+
+def _check_schedule(config: Config) -> None:
+    budget = config["budget"]
+    for earlier, later in zip(budget, budget[1:], strict=False):
+        if later <= earlier:
+            raise InputError(
+                f"config: budget: {later} comes after {earlier}; expected increasing fractions"
+            )
+    if config["initial"]["k_max"] <= config["initial"]["k_min"]:
+        raise InputError("config: initial: k_max must be greater than k_min")
+
+
+def _check_arms(config: Config) -> None:
+    for name, arm in config["arms"].items():
+        where = f"arms.{name}"
+        _expect_key(arm["start"], ["pretrained", *config["tapt"]], f"{where}.start", "start")
+        _expect_key(arm["strategy"], STRATEGIES, f"{where}.strategy", "strategy")
+        _expect_key(arm["protocol"], config["protocols"], f"{where}.protocol", "protocol")
+        if arm["schedule"] == "oneshot" and arm["strategy"] != "random":
+            raise InputError(
+                f"config: {where}: a one-shot arm draws its clips before any model exists; "
+                "expected strategy random"
+            )
+    for section in _FIGURES_AND_TABLES:
+        for name, item in config[section].items():
+            where = f"{section}.{name}"
+            _expect_key(item["dataset"], config["datasets"], where, "dataset")
+            for arm, budgets in requested(item):
+                _expect_key(arm, config["arms"], where, "arm")
+                for fraction in budgets:
+                    if fraction not in config["budget"]:
+                        raise InputError(
+                            f"config: {where}: {fraction} is not in budget "
+                            f"({', '.join(map(str, config['budget']))})"
+                        )
+
+
+def requested(item: Config) -> list[tuple[str, list[float]]]:
+    """Return the (arm id, budgets) pairs that one table or figure of the config shows."""
+    if "arm" in item:
+        return [(item["arm"], item["budgets"])]
+    if "arms" in item:
+        return [(arm, item["budgets"]) for arm in item["arms"]]
+    if "columns" in item:
+        return [(arm, item["budgets"]) for arm in item["columns"].values()]
+    if "bars" in item:
+        bars = [(bar["arm"], [bar["budget"]]) for bar in item["bars"].values()]
+        return [*bars, (item["curve"]["arm"], item["curve"]["budgets"])]
+    return []

@@ -1,0 +1,90 @@
+"""CREMA-D, the crowd-sourced emotional multimodal actors dataset."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+from after_ser.corpora.base import NamedClips, Utterance, stem
+from after_ser.corpora.files import check_root, child
+from after_ser.errors import InputError
+
+_NAME = re.compile(
+    r"(?P<speaker>\d{4})_(?P<text>[A-Z]{3})_(?P<emotion>ANG|DIS|FEA|HAP|NEU|SAD)_(?:LO|MD|HI|XX?)",
+    re.I,
+)
+_DEMOGRAPHICS = "VideoDemographics.csv"
+
+
+class Cremad(NamedClips):
+    """English, 7,442 clips of 91 actors saying twelve sentences; `AudioWAV/1001_DFA_ANG_XX.wav`.
+
+    The name is actor, sentence code, emotion, intensity (LO, MD, HI, XX for unspecified). One
+    clip was released misnamed as `1040_ITH_SAD_X.wav` and is accepted under both names. ANG, NEU,
+    SAD and HAP are used (1,271, 1,087, 1,271, 1,271 clips), DIS and FEA have no class here. The
+    label is what the actor was asked for, not what raters heard. Where the release's
+    `VideoDemographics.csv` lies beside the audio folder, it gives the gender. The release also
+    has MP3 copies: where the root has an AudioWAV folder, only that is read.
+
+    `1076_MTI_SAD_XX` is silent, `1064_TIE_SAD_XX` (no samples) and `1064_IEO_DIS_MD` (a minute
+    long) are damaged in some copies, and `1006_TIE_HAP_XX` and `1006_TIE_NEU_XX` are the same
+    recording under two labels: the clip checks see to all of these but the long one.
+
+    Source: Cao et al., "CREMA-D", IEEE Transactions on Affective Computing 5(4), 2014;
+    https://github.com/CheyneyComputerScience/CREMA-D, README and issues 3, 6 and 8.
+    """
+
+    layout = "cremad"
+    language = "en"
+    example = "AudioWAV/1001_DFA_ANG_XX.wav"
+    naming = "<actor>_<sentence>_<ANG|DIS|FEA|HAP|NEU|SAD>_<LO|MD|HI|XX>"
+    default_labels: ClassVar[Mapping[str, str | None]] = {
+        "ANG": "anger",
+        "NEU": "neutral",
+        "SAD": "sad",
+        "HAP": "happy",
+        "DIS": None,
+        "FEA": None,
+    }
+
+    def scan(self, root: Path, options: Mapping[str, Any]) -> Iterator[Utterance]:
+        """Yield the clips of `root`/AudioWAV, or of `root` itself where it has no such folder."""
+        check_root(root, self.layout, f"a folder with {self.example} in it")
+        audio = child(root, "AudioWAV") or root
+        genders = _genders(root)
+        for utterance in super().scan(audio, options):
+            yield replace(utterance, gender=genders.get(utterance.speaker, ""))
+
+    def parse(self, path: Path, below: Path) -> Utterance | None:
+        """Return the utterance without gender; text id is the sentence's code."""
+        match = _NAME.fullmatch(stem(path))
+        if match is None:
+            return None
+        return Utterance(
+            utt=stem(path),
+            path=path,
+            speaker=match["speaker"],
+            language=self.language,
+            text_id=match["text"].upper(),
+            raw_label=match["emotion"].upper(),
+        )
+
+
+def _genders(root: Path) -> dict[str, str]:
+    """Return actor -> gender from the release's table in `root` or above it, {} without one."""
+    table = child(root, _DEMOGRAPHICS) or child(root.parent, _DEMOGRAPHICS)
+    if table is None:
+        return {}
+    with table.open(encoding="utf-8-sig", newline="") as lines:
+        reader = csv.DictReader(lines)
+        for column in ("ActorID", "Sex"):
+            if column not in (reader.fieldnames or []):
+                raise InputError(
+                    f"layout cremad: {table} has no column {column}; "
+                    "expected ActorID,Age,Sex,Race,Ethnicity as released"
+                )
+        return {row["ActorID"].strip(): row["Sex"].strip().lower() for row in reader}

@@ -1,0 +1,65 @@
+"""Finding a corpus's audio files on disk."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from after_ser.errors import InputError
+
+SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
+
+
+def check_root(root: Path, layout: str, expected: str) -> None:
+    """Raise InputError where `root` is no folder; `expected` says what should be in it."""
+    if not root.is_dir():
+        state = "is not a folder" if root.exists() else "does not exist"
+        raise InputError(f"layout {layout}: the root {root} {state}; expected {expected}")
+
+
+def find_clips(root: Path, layout: str, example: str, ignore: Sequence[str] = ()) -> list[Path]:
+    """Return the audio files below `root`, sorted by their path below it; links are followed.
+
+    Hidden files (`.DS_Store`, the `._x.wav` twins macOS leaves on foreign disks) are no clips.
+    `ignore` lists shell patterns matched against a file's path below the root and its name.
+    Raises InputError where the root is no folder or holds no audio.
+    """
+    check_root(root, layout, f"a folder with {example} in it")
+    found = []
+    seen = set()
+    for folder, subfolders, names in os.walk(root, followlinks=True):
+        real = os.path.realpath(folder)
+        if real in seen:  # a link to a folder further up
+            subfolders.clear()
+            continue
+        seen.add(real)
+        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+        for name in names:
+            if name.startswith(".") or not name.lower().endswith(SUFFIXES):
+                continue
+            below = (Path(folder) / name).relative_to(root)
+            if not any(_matches(below, pattern) for pattern in ignore):
+                found.append(below)
+    if not found:
+        raise InputError(
+            f"layout {layout}: no audio file ({' '.join(SUFFIXES)}) below {root}; "
+            f"expected clips such as {example}"
+        )
+    return [root / below for below in sorted(found, key=lambda path: path.parts)]
+
+
+def child(folder: Path, name: str) -> Path | None:
+    """Return the entry `name` of `folder`, of any upper or lower case; None where there is none."""
+    exact = folder / name
+    if exact.exists():
+        return exact
+    if not folder.is_dir():
+        return None
+    same = sorted(entry for entry in folder.iterdir() if entry.name.lower() == name.lower())
+    return same[0] if same else None
+
+
+def _matches(below: Path, pattern: str) -> bool:
+    return fnmatchcase(below.as_posix(), pattern) or fnmatchcase(below.name, pattern)

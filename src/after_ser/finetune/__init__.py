@@ -1,0 +1,1 @@
+"""Fine-tuning: the emotion classifier, its few-shot training loop and its predictions."""

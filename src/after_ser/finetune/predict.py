@@ -1,0 +1,23 @@
+"""Class probabilities of clips, each scored in full."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from after_ser.finetune.batches import Clips, collate, scoring_batches
+from after_ser.finetune.classifier import Classifier
+
+_FRAMES_PER_BATCH = 16_384  # about 5 minutes of audio at 20 ms, small enough for a laptop
+
+
+@torch.inference_mode()
+def predict(model: Classifier, clips: Clips, device: torch.device) -> np.ndarray:
+    """Return probabilities [N, C] float64 in the order of `clips`, uncropped, dropout off."""
+    model.eval()
+    probs = np.zeros((len(clips.utts), len(model.classes)))
+    for batch in scoring_batches(clips.lengths(), _FRAMES_PER_BATCH):
+        latents, sizes = collate([clips.frames[i] for i in batch], device)
+        logits = model(latents, sizes)
+        probs[batch] = torch.softmax(logits.double(), dim=1).cpu().numpy()
+    return probs

@@ -1,0 +1,153 @@
+"""One fit of one arm: train on what is labelled, then score val, test and the rest of the pool."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from after_ser.backbone.latents import Latents
+from after_ser.finetune.batches import Clips
+from after_ser.finetune.classifier import (
+    Classifier,
+    load_classifier,
+    save_classifier,
+    start_classifier,
+)
+from after_ser.finetune.predict import predict
+from after_ser.finetune.train import Fit, fit
+from after_ser.runtime.atomic import write_json, write_tsv
+
+Score = Callable[[list[str], np.ndarray, list[str]], dict[str, Any]]
+_FLOATS = "%.9g"  # six decimals would make ties among confident clips
+
+
+@dataclass(frozen=True)
+class Split:
+    """Clips of a fold by split, and the labels of val and test only."""
+
+    train: list[str]
+    val: list[str]
+    test: list[str]
+    held_out_labels: dict[str, str]
+
+
+def read_split(fold: pd.DataFrame, manifest: pd.DataFrame) -> Split:
+    """Read a fold table (utt, split); the labels of train clips are not kept."""
+    parts = {
+        name: sorted(fold.loc[fold["split"] == name, "utt"]) for name in ("train", "val", "test")
+    }
+    held_out = set(parts["val"]) | set(parts["test"])
+    known = manifest[manifest["utt"].isin(held_out)]
+    labels = dict(zip(known["utt"], known["label"], strict=True))
+    return Split(parts["train"], parts["val"], parts["test"], labels)
+
+
+def load_clips(latents: Latents, utts: list[str]) -> Clips:
+    """Read the latents of `utts` into memory."""
+    return Clips(utts, [np.asarray(latents.frames(utt)) for utt in utts])
+
+
+def run_round(
+    *,
+    split: Split,
+    labelled: pd.DataFrame,
+    latents: Latents,
+    start: Path,
+    previous: tuple[Path, Path] | None,
+    classes: list[str],
+    settings: dict[str, Any],
+    head_seed: int,
+    seed_parts: tuple[str | int, ...],
+    device: torch.device,
+    score: Score,
+) -> tuple[Classifier, Fit, dict[str, pd.DataFrame]]:
+    """Fit one round and score everything.
+
+    split:    the fold; labelled: utt, label (a subset of its train clips).
+    start:    checkpoint folder the first fit begins from; previous: weights and config of the
+              round before for a warm start, else None.
+    Returns the model, the fit, and the frames "val", "test" (utt, p_<class>…) and "pool".
+    """
+    unknown = set(labelled["utt"]) - set(split.train)
+    if unknown:
+        raise ValueError(f"labelled clip {min(unknown)} is not in the train split")
+    if previous is None:
+        model = start_classifier(start, classes, settings["head"], head_seed)
+    else:
+        model = load_classifier(*previous)
+    train = load_clips(latents, list(labelled["utt"]))
+    val = load_clips(latents, split.val)
+    fitted = fit(
+        model,
+        train,
+        list(labelled["label"]),
+        val,
+        [split.held_out_labels[utt] for utt in split.val],
+        settings,
+        16_000 / math.prod(model.config.conv_stride),
+        seed_parts,
+        device,
+        ua=lambda truth, probs: float(score(truth, probs, classes)["ua"]),
+    )
+    known = set(labelled["utt"])
+    rest = [utt for utt in split.train if utt not in known]
+    frames = {"val": _probabilities(model, val, device)}
+    for name, utts in (("test", split.test), ("pool", rest)):
+        frames[name] = _probabilities(model, load_clips(latents, utts), device)
+    return model, fitted, frames
+
+
+def _probabilities(model: Classifier, clips: Clips, device: torch.device) -> pd.DataFrame:
+    probs = predict(model, clips, device)
+    columns = {f"p_{name}": probs[:, i] for i, name in enumerate(model.classes)}
+    return pd.DataFrame({"utt": clips.utts, **columns})
+
+
+def write_round(
+    folder: Path,
+    *,
+    model: Classifier,
+    fitted: Fit,
+    frames: dict[str, pd.DataFrame],
+    split: Split,
+    labelled: pd.DataFrame,
+    budget: float,
+    round_index: int,
+    score: Score,
+) -> None:
+    """Write predictions.tsv, pool.tsv, history.tsv, metrics.json and model/ into `folder`."""
+    scored: dict[str, Any] = {}
+    predictions: list[pd.DataFrame] = []
+    for name in ("test", "val"):
+        frame = frames[name].copy()
+        truth = [split.held_out_labels[utt] for utt in frame["utt"]]
+        probs = frame[[f"p_{label}" for label in model.classes]].to_numpy()
+        scored[name] = score(truth, probs, model.classes)
+        frame.insert(1, "split", name)
+        frame.insert(2, "label", truth)
+        predictions.append(frame)
+    write_tsv(folder / "predictions.tsv", pd.concat(predictions[::-1]), _FLOATS)
+    write_tsv(folder / "pool.tsv", frames["pool"], _FLOATS)
+    write_tsv(folder / "history.tsv", fitted.history)
+    save_classifier(model, folder / "model/model.safetensors", folder / "model/config.json")
+    write_json(
+        folder / "metrics.json",
+        {
+            "labelled": len(labelled),
+            "n_train": len(split.train),
+            "budget": budget,
+            "val_labels": len(split.val),
+            "round": round_index,
+            "best_epoch": fitted.best_epoch,
+            "epochs": len(fitted.history),
+            **scored,
+        },
+    )
+

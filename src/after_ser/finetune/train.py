@@ -1,0 +1,118 @@
+"""The few-shot training loop with early stopping on val loss (paper section 3.1.3, Eq. 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from after_ser.errors import InputError
+from after_ser.finetune.batches import Clips, collate, crop, epoch_batches
+from after_ser.finetune.classifier import Classifier
+from after_ser.finetune.predict import predict
+from after_ser.runtime.seeding import derive_seed, rng
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What a fit leaves: history (epoch, train_loss, val_loss, val_ua) and its best epoch."""
+
+    history: pd.DataFrame
+    best_epoch: int
+
+
+def fit(
+    model: Classifier,
+    train: Clips,
+    train_labels: list[str],
+    val: Clips,
+    val_labels: list[str],
+    settings: dict[str, Any],
+    frames_per_second: float,
+    seed_parts: tuple[str | int, ...],
+    device: torch.device,
+    ua: Callable[[list[str], np.ndarray], float],
+) -> Fit:
+    """Train `model` in place and restore the epoch of lowest val loss.
+
+    settings: learning_rate, batch_size, max_epochs, patience, crop_s (training only),
+    class_weights; see config/README.md. Adam starts anew. Every random draw is named by
+    `seed_parts` and the epoch, so that nothing depends on what ran before.
+    Raises InputError where the loss is not finite.
+    """
+    classes = model.classes
+    targets = torch.tensor([classes.index(label) for label in train_labels])
+    weights = class_weights(targets, len(classes), settings["class_weights"]).to(device)
+    longest = max(1, int(settings["crop_s"] * frames_per_second))
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimiser = torch.optim.Adam(trained, lr=settings["learning_rate"])
+    model.to(device)
+    lengths = np.minimum(train.lengths(), longest)
+    rows: list[dict[str, float]] = []
+    best_loss, best_epoch = float("inf"), 0
+    best_state: dict[str, Tensor] = {}
+    for epoch in range(1, settings["max_epochs"] + 1):
+        torch.manual_seed(derive_seed(*seed_parts, "dropout", epoch))
+        draw = rng(*seed_parts, "batches", epoch)
+        model.train()
+        total = 0.0
+        for batch in epoch_batches(lengths, settings["batch_size"], draw):
+            latents, sizes = collate(
+                [crop(train.frames[i], longest, draw) for i in batch], device
+            )
+            logits = model(latents, sizes)
+            loss = cross_entropy(logits, targets[batch].to(device), weight=weights)
+            if not bool(torch.isfinite(loss)):
+                names = ", ".join(train.utts[i] for i in batch[:3])
+                raise InputError(
+                    f"fine-tuning: the loss is {loss.item()} in epoch {epoch} "
+                    f"(batch with {names}); expected a finite loss, try a lower learning_rate"
+                )
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            optimiser.step()
+            total += float(loss.detach()) * len(batch)
+        probs = predict(model, val, device)
+        val_loss = negative_log_likelihood(probs, val_labels, classes)
+        rows.append(
+            {
+                "epoch": epoch,
+                "train_loss": total / len(train.utts),
+                "val_loss": val_loss,
+                "val_ua": ua(val_labels, probs),
+            }
+        )
+        if val_loss < best_loss:
+            best_loss, best_epoch = val_loss, epoch
+            best_state = {
+                name: value.detach().clone() for name, value in model.state_dict().items()
+            }
+        elif epoch - best_epoch >= settings["patience"]:
+            break
+    model.load_state_dict(best_state)
+    return Fit(pd.DataFrame(rows), best_epoch)
+
+
+def class_weights(targets: Tensor, n_classes: int, kind: str) -> Tensor:
+    """Return weights [C] of the cross-entropy: ones, or inversely proportional to counts.
+
+    A class that is not labelled yet gets weight 0: it occurs in no batch, and 1/0 would turn
+    every weight into NaN.
+    """
+    if kind == "none":
+        return torch.ones(n_classes)
+    counts = torch.bincount(targets, minlength=n_classes).float()
+    weights = torch.where(counts > 0, 1.0 / counts.clamp(min=1.0), torch.zeros(n_classes))
+    return weights / weights.sum() * (counts > 0).sum()
+
+
+def negative_log_likelihood(probs: np.ndarray, labels: list[str], classes: list[str]) -> float:
+    """Return the mean of -log p(true class), the unweighted Eq. 5, in nats."""
+    own = probs[np.arange(len(labels)), [classes.index(label) for label in labels]]
+    return float(-np.log(np.maximum(own, 1e-12)).mean())

@@ -1,0 +1,140 @@
+"""Every path of a run and every evaluated cell: the one place that knows the grid.
+
+The Snakefile, the gathering of scores and the reports all ask here, so that what is planned and
+what is read cannot differ. Light on imports: each cluster job parses the Snakefile three times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from after_ser.config import requested
+
+Config = dict[str, Any]
+SPLIT = "paper"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One fitted and evaluated model: an arm at one budget, for one fold and seed."""
+
+    run: str
+    arm: str
+    label: str
+    split: str
+    protocol: str
+    backbone: str
+    start: str
+    tapt_seed: int
+    dataset: str
+    fold: int
+    init: str
+    seed: int
+    strategy: str
+    schedule: str
+    round: int
+    budget: float
+
+    @property
+    def folder(self) -> str:
+        """Return the folder of this round."""
+        return self._round_folder(self.round)
+
+    @property
+    def metrics(self) -> str:
+        """Return the path of this round's metrics.json."""
+        return f"{self.folder}/metrics.json"
+
+    @property
+    def lineage(self) -> list[tuple[str, str]]:
+        """Return (part, timing file) of every step this cell's result costs.
+
+        Shared steps are charged in full: TAPT, the frozen latents, the initial set, then every
+        query and every fit up to this round, never only the last fit.
+        """
+        split_root = f"results/{self.run}/{self.split}"
+        steps: list[tuple[str, str]] = []
+        latents = f"{split_root}/latents/{self.backbone}"
+        pretrained = f"{latents}/pretrained/{self.dataset}/timing.json"
+        if self.start != "pretrained":
+            own = f"{self.start}/{self.dataset}/fold{self.fold}/seed{self.tapt_seed}"
+            steps.append(("tapt", f"{split_root}/tapt/{self.backbone}/{own}/timing.json"))
+            steps.append(("latents", f"{latents}/{own}/timing.json"))
+        if self.start == "pretrained" or self.init == "kmeans":
+            steps.append(("latents", pretrained))
+        if self.schedule == "oneshot":
+            steps.append(("fit", f"{self.folder}/timing.json"))
+            return steps
+        steps.append(("initial", f"{self._seed_folder}/initial_timing.json"))
+        for index in range(self.round + 1):
+            folder = self._round_folder(index)
+            if index > 0:
+                steps.append(("query", f"{folder}/query_timing.json"))
+            steps.append(("fit", f"{folder}/timing.json"))
+        return steps
+
+    @property
+    def _seed_folder(self) -> str:
+        return (
+            f"results/{self.run}/{self.split}/al/{self.protocol}/{self.backbone}/{self.start}/"
+            f"{self.dataset}/fold{self.fold}/{self.init}/seed{self.seed}"
+        )
+
+    def _round_folder(self, index: int) -> str:
+        if index == 0 and self.schedule == "iterative":
+            return f"{self._seed_folder}/round0"  # shared by all strategies
+        return f"{self._seed_folder}/{self.strategy}/round{index}"
+
+
+def tapt_seed(config: Config, start: str, seed: int) -> int:
+    """Return the seed of the TAPT run that `seed` starts from: its own, or one shared by all."""
+    if start == "pretrained":
+        return 0
+    return seed if config["tapt"][start]["seed_per_run"] else 0
+
+
+def cells(config: Config) -> Iterator[Cell]:
+    """Yield every cell that the config's tables and figures show, in a fixed order.
+
+    An iterative arm yields all rounds up to the last one shown, since they exist anyway and
+    make its learning curve. Round 0 appears once per arm although arms share its files.
+    """
+    wanted: dict[tuple[str, str], set[int]] = {}
+    for section in ("tables", "figures"):
+        for item in config[section].values():
+            for arm, budgets in requested(item):
+                rounds = {config["budget"].index(fraction) for fraction in budgets}
+                if config["arms"][arm]["schedule"] == "iterative":
+                    rounds = set(range(max(rounds) + 1))
+                wanted.setdefault((item["dataset"], arm), set()).update(rounds)
+    for (dataset, arm_id), rounds in sorted(wanted.items()):
+        arm = config["arms"][arm_id]
+        for fold in folds(config, dataset):
+            for seed in config["seeds"]:
+                for index in sorted(rounds):
+                    yield Cell(
+                        run=config["run"],
+                        arm=arm_id,
+                        label=arm["label"],
+                        split=SPLIT,
+                        protocol=arm["protocol"],
+                        backbone=config["backbone"],
+                        start=arm["start"],
+                        tapt_seed=tapt_seed(config, arm["start"], seed),
+                        dataset=dataset,
+                        fold=fold,
+                        init="oneshot" if arm["schedule"] == "oneshot" else arm["init"],
+                        seed=seed,
+                        strategy=arm["strategy"],
+                        schedule=arm["schedule"],
+                        round=index,
+                        budget=config["budget"][index],
+                    )
+
+
+def folds(config: Config, dataset: str) -> list[int]:
+    """Return the config's folds that a dataset has, e.g. four of five for SAVEE's speakers."""
+    groups: int = config["datasets"][dataset]["folds"]["groups"]
+    return [fold for fold in config["folds"] if fold <= groups]

@@ -1,0 +1,1 @@
+"""Tables and figures, each cell beside the published value."""

@@ -1,0 +1,298 @@
+"""Figure 2: UA over the labelled ratio, one line per arm, with AFTER's published values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from after_ser.evaluation.statistics import summarise
+from after_ser.reporting import provenance, published
+from after_ser.reporting.cells import arm_label, at_budget, budget_union, of_arm, values
+from after_ser.reporting.interactive import write_html
+from after_ser.reporting.style import (
+    MARKERS,
+    PALETTE,
+    PUBLISHED,
+    PUBLISHED_LABEL,
+    plt,
+    save,
+    styled,
+)
+from after_ser.runtime.atomic import write_tsv
+
+ONE_PANEL = 4  # arms; more of them get a panel per method
+X_TITLE, Y_TITLE = "labelled training clips (%)", "UA (%)"
+COLUMNS = [
+    "series",
+    "label",
+    "init",
+    "budget",
+    "ua",
+    "sd",
+    "ci_low",
+    "ci_high",
+    "n",
+    "folds",
+    "seeds",
+]
+
+
+@dataclass(frozen=True)
+class Look:
+    """How one arm is drawn: colour and marker by method, dash by initialisation."""
+
+    colour: str
+    marker: str
+    dashed: bool
+
+
+def looks(config: Mapping[str, Any], arms: list[str]) -> dict[str, Look]:
+    """Return the look of each arm: one colour per start and strategy, dashes for random init."""
+    methods: dict[tuple[str, ...], int] = {}
+    chosen = {}
+    for arm in arms:
+        settings = config["arms"][arm]
+        method = tuple(
+            str(settings.get(key)) for key in ("start", "strategy", "schedule", "protocol")
+        )
+        index = methods.setdefault(method, len(methods))
+        dashed = settings.get("init") == "random" and settings.get("schedule") != "oneshot"
+        chosen[arm] = Look(
+            PALETTE[index % len(PALETTE)], MARKERS[index // len(PALETTE) % len(MARKERS)], dashed
+        )
+    return chosen
+
+
+def curves(config: Mapping[str, Any], scores: pd.DataFrame) -> pd.DataFrame:
+    """Return the figure's data: UA in percent by series and budget, arms first, paper last."""
+    wanted = config["figures"]["figure2"]
+    rows: list[dict[str, Any]] = []
+    for arm in wanted["arms"]:
+        runs = of_arm(scores, config, wanted, arm)
+        for budget in budget_union(wanted["budgets"]):
+            here = at_budget(runs, budget)
+            if here.empty:
+                continue
+            summary = summarise(values(here, "ua", 100))
+            rows.append(
+                {
+                    "series": arm,
+                    "label": arm_label(config, arm),
+                    "init": config["arms"][arm].get("init", ""),
+                    "budget": budget,
+                    "ua": summary["mean"],
+                    "folds": summary["n_folds"],
+                    "seeds": summary["n_seeds"],
+                    **{key: summary[key] for key in ("sd", "ci_low", "ci_high", "n")},
+                }
+            )
+    for line in published.reference_line().to_dict("records"):
+        rows.append(
+            {
+                "series": "published",
+                "label": PUBLISHED_LABEL,
+                "init": "kmeans",
+                "budget": line["budget"],
+                "ua": line["ua"],
+            }
+        )
+    data = pd.DataFrame(rows, columns=COLUMNS)
+    for name in ("ua", "sd", "ci_low", "ci_high"):
+        data[name] = data[name].astype(float)
+    for name in ("n", "folds", "seeds"):
+        data[name] = data[name].astype("Int64")
+    return data
+
+
+def _title(config: Mapping[str, Any], data: pd.DataFrame) -> tuple[str, str]:
+    dataset = config["figures"]["figure2"]["dataset"]
+    ours = data[data["series"] != "published"]
+    kind = ", synthetic speech" if provenance.synthetic_note(config, dataset) else ""
+    title = f"UA by labelled ratio on {dataset}{kind}"
+    if ours.empty:
+        return title, "no run"
+    folds, seeds = int(ours["folds"].max()), int(ours["seeds"].max())
+    spread = "bars: 95 % interval over folds" if folds > 1 else "one fold: no interval"
+    return title, (
+        f"backbone {config['backbone']}, {provenance.count(folds, 'fold')} x "
+        f"{provenance.count(seeds, 'seed')}, {spread}"
+    )
+
+
+def _draw_published(axes: Any, data: pd.DataFrame) -> Any:
+    line = data[data["series"] == "published"]
+    return axes.plot(
+        100 * line["budget"],
+        line["ua"],
+        color=PUBLISHED,
+        linestyle=(0, (5, 3)),
+        linewidth=1.4,
+        marker=".",
+        label=f"AFTER, {PUBLISHED_LABEL}",
+    )[0]
+
+
+def _draw_arms(
+    axes: Any, data: pd.DataFrame, arms: list[str], chosen: Mapping[str, Look], dodge: float
+) -> None:
+    """Draw the arms `dodge` percent of labels apart, so that no interval hides another."""
+    for position, arm in enumerate(arms):
+        line = data[data["series"] == arm]
+        look = chosen[arm]
+        shift = (position - (len(arms) - 1) / 2) * dodge
+        bars = None
+        if line["ci_low"].notna().any():
+            # a t interval does not know that UA ends at 0 and 100 %
+            low, high = line["ci_low"].clip(lower=0), line["ci_high"].clip(upper=100)
+            bars = [(line["ua"] - low).fillna(0), (high - line["ua"]).fillna(0)]
+        axes.errorbar(
+            100 * line["budget"] + shift,
+            line["ua"],
+            yerr=bars,
+            color=look.colour,
+            marker=look.marker,
+            markerfacecolor="white" if look.dashed else look.colour,
+            linestyle="--" if look.dashed else "-",
+            elinewidth=1,
+            capsize=2,
+            label=line["label"].iloc[0],
+        )
+
+
+def _draw_one_panel(figure: Any, data: pd.DataFrame, chosen: Mapping[str, Look]) -> list[Any]:
+    figure.set_size_inches(9.6, 4.6)
+    axes = figure.subplots()
+    _draw_arms(axes, data, list(chosen), chosen, dodge=0.5)
+    _draw_published(axes, data)
+    axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1.0), borderaxespad=0)
+    axes.set_xlabel(X_TITLE)
+    axes.set_ylabel(Y_TITLE)
+    return [axes]
+
+
+def _draw_panels(figure: Any, data: pd.DataFrame, chosen: Mapping[str, Look]) -> list[Any]:
+    """Draw one panel per colour, i.e. per method: many intervals in one panel hide each other."""
+    groups: dict[str, list[str]] = {}
+    for arm, look in chosen.items():
+        groups.setdefault(f"{look.colour} {look.marker}", []).append(arm)
+    across = min(3, len(groups))
+    down = -(-len(groups) // across)
+    figure.set_size_inches(3.6 * across, 3.5 * down)
+    panels = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False).ravel()
+    for axes, arms in zip(panels, groups.values(), strict=False):
+        for arm in chosen:
+            if arm not in arms:
+                line = data[data["series"] == arm]
+                axes.plot(100 * line["budget"], line["ua"], color="#dcdcdc", linewidth=1, zorder=1)
+        _draw_arms(axes, data, arms, chosen, dodge=1.2)
+        paper = _draw_published(axes, data)
+        handles, labels = axes.get_legend_handles_labels()
+        own = [(one, text) for one, text in zip(handles, labels, strict=True) if one is not paper]
+        axes.legend(
+            [one for one, _ in own],
+            [text for _, text in own],
+            loc="lower left",
+            bbox_to_anchor=(-0.02, 1.0),
+            fontsize=9,
+            borderaxespad=0.2,
+        )
+    for axes in panels[len(groups) :]:
+        axes.set_visible(False)
+    for axes in panels[max(0, len(groups) - across) : len(groups)]:
+        axes.tick_params(labelbottom=True)
+    figure.supxlabel(X_TITLE, fontsize=10)
+    figure.supylabel(Y_TITLE, fontsize=10)
+    grey = plt.Line2D([], [], color="#dcdcdc", label="the other arms")
+    figure.legend(
+        handles=[paper, grey], loc="upper left", bbox_to_anchor=(0.0, -0.005), ncols=2, fontsize=9
+    )
+    return list(panels)
+
+
+def _draw_static(
+    config: Mapping[str, Any], data: pd.DataFrame, svg: str | Path, png: str | Path
+) -> None:
+    arms = [name for name in dict.fromkeys(data["series"]) if name != "published"]
+    chosen = looks(config, arms)
+    title, subtitle = _title(config, data)
+    with styled():
+        figure = plt.figure(layout="constrained")
+        draw = _draw_one_panel if len(arms) <= ONE_PANEL else _draw_panels
+        panels = draw(figure, data, chosen)
+        panels[0].set_xlim(-2, 103)
+        figure.suptitle(f"{title}\n{subtitle}", x=0.0, ha="left", fontsize=11)
+        save(figure, svg, png)
+
+
+def _draw_interactive(config: Mapping[str, Any], data: pd.DataFrame, path: str | Path) -> None:
+    arms = [name for name in dict.fromkeys(data["series"]) if name != "published"]
+    chosen = looks(config, arms)
+    title, subtitle = _title(config, data)
+    frame = data.assign(
+        labelled=(100 * data["budget"]).round(4),
+        ci_low=data["ci_low"].clip(lower=0),
+        ci_high=data["ci_high"].clip(upper=100),
+    )
+    frame["label"] = frame["label"].where(
+        frame["series"] != "published", f"AFTER, {PUBLISHED_LABEL}"
+    )
+    names = frame.drop_duplicates("series").set_index("series")["label"]
+    for name in ("n", "folds", "seeds"):
+        frame[name] = frame[name].astype(float)  # altair writes a float's NaN as null
+    order = [names[arm] for arm in arms] + [names["published"]]
+    colours = [chosen[arm].colour for arm in arms] + [PUBLISHED]
+    dashes = [[5, 3] if chosen[arm].dashed else [1, 0] for arm in arms] + [[8, 4]]
+    pick = alt.selection_point(fields=["label"], bind="legend")
+    shown = alt.condition(pick, alt.value(1.0), alt.value(0.12))
+    faint, hidden = alt.value(0.45), alt.value(0.04)
+    x = alt.X("labelled:Q", title=X_TITLE, scale=alt.Scale(zero=True))
+    legend = alt.Legend(title="click to single out", labelLimit=320)
+    base = alt.Chart(frame).encode(
+        x=x,
+        color=alt.Color(
+            "label:N", scale=alt.Scale(domain=order, range=colours), sort=order, legend=legend
+        ),
+        opacity=shown,
+    )
+    y = alt.Y("ua:Q", title=Y_TITLE, scale=alt.Scale(zero=False))
+    lines = base.mark_line(strokeWidth=2).encode(
+        y=y,
+        strokeDash=alt.StrokeDash(
+            "label:N", scale=alt.Scale(domain=order, range=dashes), sort=order, legend=None
+        ),
+    )
+    fields = ("label", "labelled", "ua", "ci_low", "ci_high", "sd", "folds", "seeds")
+    points = base.mark_point(filled=True, size=55).encode(y=y, tooltip=list(fields))
+    bars = (
+        base.transform_filter("isValid(datum.ci_low)")
+        .mark_rule(strokeWidth=1.2)
+        .encode(y=alt.Y("ci_low:Q"), y2="ci_high:Q", opacity=alt.condition(pick, faint, hidden))
+    )
+    chart = (
+        alt.layer(bars, lines, points)
+        .add_params(pick)
+        .properties(
+            width=620, height=400, title=alt.Title(title, subtitle=subtitle, anchor="start")
+        )
+    )
+    write_html(chart, path, "figure2")
+
+
+def write_figure2(
+    config: Mapping[str, Any],
+    scores: pd.DataFrame,
+    svg: str | Path,
+    png: str | Path,
+    page: str | Path,
+    tsv: str | Path,
+) -> None:
+    """Write Figure 2 from scores.tsv as SVG, PNG, interactive HTML and its data as TSV."""
+    data = curves(config, scores)
+    write_tsv(tsv, data)
+    _draw_static(config, data, svg, png)
+    _draw_interactive(config, data, page)

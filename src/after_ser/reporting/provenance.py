@@ -1,0 +1,183 @@
+"""What a reader must know before comparing a number with the paper's: one list of notes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from after_ser.evaluation.gather import read_json
+from after_ser.reporting import published
+from after_ser.reporting.cells import percent
+
+
+def is_synthetic(config: Mapping[str, Any], corpus: str) -> bool:
+    """Tell whether the corpus is written by the workflow's own synthesiser."""
+    return config["corpora"].get(corpus, {}).get("synthetic") not in (None, False)
+
+
+def corpora_of(config: Mapping[str, Any], dataset: str) -> list[str]:
+    """Return the dataset's corpora, the target first."""
+    settings = config["datasets"][dataset]
+    return [settings["target"], *(settings.get("extra") or [])]
+
+
+def layout_of(config: Mapping[str, Any], corpus: str) -> str:
+    """Return the corpus's release layout, without case and punctuation."""
+    return published.normal_layout(str(config["corpora"][corpus].get("layout", corpus)))
+
+
+def dataset_note(config: Mapping[str, Any], dataset: str) -> str:
+    """Return which corpora make up the dataset and whether they are real or synthetic."""
+    target, *extra = corpora_of(config, dataset)
+
+    def describe(corpus: str) -> str:
+        kind = "synthetic" if is_synthetic(config, corpus) else "real"
+        return f"{corpus} ({kind})"
+
+    text = f"Dataset {dataset}: target {describe(target)}"
+    if extra:
+        text += f"; extra {', '.join(describe(corpus) for corpus in extra)}"
+    return f"{text}. Classes: {', '.join(map(str, config['classes']))}."
+
+
+def synthetic_note(config: Mapping[str, Any], dataset: str) -> str | None:
+    """Return the warning that belongs above every number got on synthesised speech."""
+    corpora = corpora_of(config, dataset)
+    synthetic = [corpus for corpus in corpora if is_synthetic(config, corpus)]
+    if not synthetic:
+        return None
+    amount = "All speech is" if len(synthetic) == len(corpora) else "Part of the speech is"
+    return (
+        f"{amount} synthetic (made by this workflow): the numbers show that the pipeline works "
+        "and say nothing about human speech."
+    )
+
+
+def backbone_note(config: Mapping[str, Any]) -> str:
+    """Return which backbone was used and where its weights come from."""
+    name = config["backbone"]
+    settings = config["backbones"][name]
+    if settings.get("hub"):
+        revision = settings.get("revision")
+        origin = settings["hub"] + (f" at revision {str(revision)[:12]}" if revision else "")
+    elif settings.get("folder"):
+        origin = f"local checkpoint {settings['folder']}"
+    else:
+        origin = "wav2vec 2.0 trained from scratch in this workflow, no released checkpoint"
+    return f"Backbone {name}: {origin}."
+
+
+def coverage_note(rows: pd.DataFrame, paper_budgets: Iterable[float]) -> str:
+    """Return how much of the paper's grid the rows (of scores.tsv) cover."""
+    if rows.empty:
+        return (
+            f"Coverage: nothing was run for this table (paper: {published.FOLDS} folds, "
+            f"{published.RUNS} runs)."
+        )
+    there = sorted(set(rows["budget"]))
+    paper = list(paper_budgets)
+    covered = sum(any(abs(budget - other) < 1e-6 for other in there) for budget in paper)
+    fractions = ", ".join(percent(budget) for budget in there)
+    return (
+        f"Coverage: {count(rows['fold'].nunique(), 'fold')} x "
+        f"{count(rows['seed'].nunique(), 'seed')} (paper: {published.FOLDS} folds, "
+        f"{published.RUNS} runs); {covered} of the paper's {len(paper)} label fractions. "
+        f"Fractions run: {fractions} of the training split."
+    )
+
+
+def count(number: int, noun: str) -> str:
+    """Return the number with its noun, e.g. "5 folds"."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def val_note(rows: pd.DataFrame) -> str | None:
+    """Return how many val labels early stopping used in addition to the labelled fraction."""
+    if rows.empty:
+        return None
+    low, high = int(rows["val_labels"].min()), int(rows["val_labels"].max())
+    low_n, high_n = int(rows["n_train"].min()), int(rows["n_train"].max())
+    return (
+        f"Labels besides the fraction: early stopping reads {_span(low, high)} val labels per "
+        f"fold (100 % of the training split is {_span(low_n, high_n)} clips)."
+    )
+
+
+def _span(low: int, high: int) -> str:
+    return f"{low}" if low == high else f"{low} to {high}"
+
+
+def tapt_note(summaries: Iterable[str | Path]) -> str:
+    """Return whether the TAPT runs' losses had levelled off (from their summary.json files)."""
+    flags = [read_json(path).get("levelled_off") for path in summaries]
+    if not flags:
+        return "TAPT: no training summary was given, so nothing is said about convergence."
+    if all(flags):
+        return f"TAPT: the loss had levelled off in every run ({len(flags)})."
+    text = f"TAPT: the loss had levelled off in {flags.count(True)} of {len(flags)} runs"
+    if False in flags:
+        text += f", was still falling at the end of {flags.count(False)}"
+    if None in flags:
+        text += f", and {flags.count(None)} had too few steps to tell"
+    return f"{text}; longer TAPT may change these numbers."
+
+
+def paper_note(config: Mapping[str, Any], dataset: str) -> str:
+    """Return what the published numbers were measured on, and in what this run differs."""
+    target, *extra = corpora_of(config, dataset)
+    differences = []
+    if any(is_synthetic(config, corpus) for corpus in (target, *extra)):
+        differences.append("speech (synthetic)")
+    if layout_of(config, target) != published.TARGET_LAYOUT:
+        differences.append("test corpus")
+    if {layout_of(config, corpus) for corpus in extra} != set(published.EXTRA_LAYOUTS):
+        differences.append("extra corpora")
+    hub = str(config["backbones"][config["backbone"]].get("hub") or "")
+    if not hub.startswith(published.RELEASED_CHECKPOINT):
+        differences.append("backbone")
+    text = (
+        "Published values (paper): Merged dataset, tested on IEMOCAP sessions, wav2vec 2.0 "
+        "pre-trained by its authors; the paper prints no s.d. and no interval."
+    )
+    if differences:
+        text += (
+            f" This run differs in {', '.join(differences)}, so a difference from the paper is "
+            "neither a reproduction nor a failure to reproduce."
+        )
+    return text
+
+
+def interval_note(rows: pd.DataFrame) -> str:
+    """Return how the intervals were made, or why there are none."""
+    folds = rows["fold"].nunique()
+    if folds == 1:
+        return "No interval: one fold."
+    text = "Brackets: 95 % t interval over fold means, seeds averaged within their fold first."
+    if folds == 2:
+        text += " Two folds make it very wide (factor 12.7); it may pass 0 or 100 %."
+    return text
+
+
+def header_notes(
+    config: Mapping[str, Any],
+    dataset: str,
+    rows: pd.DataFrame,
+    paper_budgets: Iterable[float],
+    summaries: Iterable[str | Path],
+) -> list[str]:
+    """Return the notes that stand above a table of scores, most important first."""
+    notes = [
+        str(config.get("note") or ""),
+        synthetic_note(config, dataset),
+        dataset_note(config, dataset),
+        backbone_note(config),
+        coverage_note(rows, paper_budgets),
+        val_note(rows),
+        tapt_note(summaries),
+        interval_note(rows),
+        paper_note(config, dataset),
+    ]
+    return [note for note in notes if note]

@@ -1,0 +1,116 @@
+"""Table 4: the ablation of TAPT and active learning, arm by arm at equal budgets."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from after_ser.evaluation.statistics import paired_difference, summarise
+from after_ser.reporting import provenance, published
+from after_ser.reporting.cells import at_budget, budget_union, of_arm, percent, values
+from after_ser.reporting.table import Table, cell, frame, interval, number
+
+METRICS = ("UA", "WA")
+
+
+def _contrasts(columns: Mapping[str, str], config: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return (heading of an active arm, heading of random from the same start)."""
+    pairs = []
+    for heading, arm in columns.items():
+        settings = config["arms"][arm]
+        if settings["strategy"] == "random":
+            continue
+        for other, random_arm in columns.items():
+            random = config["arms"][random_arm]
+            if random["strategy"] == "random" and random["start"] == settings["start"]:
+                pairs.append((heading, other))
+    return pairs
+
+
+def _published_difference(
+    first: str | None, second: str | None, metric: str, budget: float
+) -> float | None:
+    a, b = (published.value(column, metric, budget) for column in (first, second))
+    return None if a is None or b is None else a - b
+
+
+def table4(
+    config: Mapping[str, Any], scores: pd.DataFrame, summaries: Iterable[str | Path] = ()
+) -> Table:
+    """Return Table 4: UA and WA (percent) of each column's arm at every fraction.
+
+    Below it, for every active arm whose start has a random arm too, the difference of the two
+    at equal budget, paired by fold and seed, with its interval; the TSV holds the same rows.
+    """
+    wanted = config["tables"]["table4"]
+    columns: dict[str, str] = wanted["columns"]
+    schedule = budget_union(wanted["budgets"])
+    runs = {heading: of_arm(scores, config, wanted, arm) for heading, arm in columns.items()}
+    printed = {
+        heading: published.column_of(config["arms"][arm], config)
+        for heading, arm in columns.items()
+    }
+    paper_budgets = published.budgets(4)
+    cells, used = [], []
+    for budget in budget_union(schedule, paper_budgets):
+        for heading in columns:
+            here = at_budget(runs[heading], budget)
+            here = here if budget in schedule else here.iloc[:0]
+            used.append(here)
+            for metric in METRICS:
+                summary = None if here.empty else summarise(values(here, metric.lower(), 100))
+                value = published.value(printed[heading], metric, budget)
+                cells.append(cell(percent(budget), heading, metric, summary, value))
+        for column in published.TABLE4_COLUMNS:  # what the paper has and this config leaves out
+            if column not in printed.values():
+                for metric in METRICS:
+                    value = published.value(column, metric, budget)
+                    cells.append(cell(percent(budget), f"{column} (no arm)", metric, None, value))
+    differences, footnotes = [], []
+    for heading, other in _contrasts(columns, config):
+        name = f"{heading} minus {other}"
+        for metric in METRICS:
+            rows = []
+            for budget in schedule:
+                pair = [
+                    values(at_budget(runs[one], budget), metric.lower(), 100)
+                    for one in (heading, other)
+                ]
+                if not any(part.empty for part in pair):
+                    paper = _published_difference(printed[heading], printed[other], metric, budget)
+                    summary = paired_difference(*pair)
+                    rows.append(cell(percent(budget), name, metric, summary, paper))
+            differences += rows
+            if rows:
+                footnotes.append(f"{name} at equal budget, {metric}, {_in_words(frame(rows))}.")
+    if footnotes:
+        footnotes.append(
+            "Differences are in percentage points, paired by fold and seed; the intervals are per "
+            "budget and not corrected for how many there are."
+        )
+    rows_used = pd.concat(used).drop_duplicates() if used else scores.iloc[:0]
+    return Table(
+        title=f"Table 4. Ablation: start and selection at equal budgets ({wanted['dataset']})",
+        row_title="Labelled",
+        cells=frame(cells),
+        notes=provenance.header_notes(
+            config, wanted["dataset"], rows_used, paper_budgets, summaries
+        ),
+        footnotes=footnotes,
+        tsv_only=frame(differences),
+    )
+
+
+def _in_words(rows: pd.DataFrame) -> str:
+    """Return "mean difference [interval] 10 %: +1.2 [-0.3, 2.7], paper +1.24; 20 %: ..."."""
+    parts = []
+    for row in rows.to_dict("records"):
+        text = f"{row['row']}: {number(row['mean'], row['metric'], signed=True)} {interval(row)}"
+        if not math.isnan(row["published"]):
+            text = f"{text.strip()}, paper {number(row['published'], row['metric'], signed=True)}"
+        parts.append(text.strip())
+    return f"mean difference [interval] {'; '.join(parts)}"

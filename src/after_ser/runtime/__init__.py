@@ -1,0 +1,1 @@
+"""What every step needs to run: atomic files, named seeds, devices, checkpoints, time."""

@@ -1,0 +1,102 @@
+"""Resumable training state: atomic checkpoints that are taken up only by the same run.
+
+They lie in a folder that is no output of a rule, since the engine deletes outputs of failed jobs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+KEPT = 2  # the newest, and the one before in case the newest turns out to be damaged
+
+
+def identity_hash(identity: Any) -> str:
+    """Return 16 hexadecimal digits of the SHA-256 of a JSON value: what makes a run that run."""
+    text = json.dumps(identity, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+class Checkpoints:
+    """Checkpoints of one run in one folder, named step{step}.{identity}.{content}.pt.
+
+    The name carries the hash of the content, so that a truncated or altered file is recognised.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], identity: Any) -> None:
+        """`identity` is a JSON value of everything that decides the run's result."""
+        self.folder = Path(folder)
+        self._identity = identity_hash(identity)
+
+    def save(self, step: int, state: dict[str, Any]) -> Path:
+        """Write `state` (tensors and plain values) after `step` finished steps; keep the last two.
+
+        The file is flushed to the disk before it gets its name.
+        """
+        import torch
+
+        self.folder.mkdir(parents=True, exist_ok=True)
+        temporary = self.folder / f".step{step:08d}.{os.getpid()}.part"
+        try:
+            with open(temporary, "wb") as handle:
+                torch.save({"step": step, "state": state}, handle)
+                handle.flush()
+                os.fsync(handle.fileno())
+            target = self.folder / f"step{step:08d}.{self._identity}.{_digest(temporary)}.pt"
+            os.replace(temporary, target)
+        finally:
+            temporary.unlink(missing_ok=True)
+        for old in self._own()[:-KEPT]:
+            old.unlink(missing_ok=True)
+        return target
+
+    def load(self) -> tuple[int, dict[str, Any]] | None:
+        """Return (finished steps, state) of the newest whole checkpoint of this run, or None.
+
+        A notice on stderr names each file that was passed over, and why.
+        """
+        import torch
+
+        for path in sorted(set(self._all()) - set(self._own())):
+            _notice(f"ignoring {path}: it was written with other settings, data or seed")
+        for path in reversed(self._own()):
+            if path.name.split(".")[2] != _digest(path):
+                _notice(f"ignoring {path}: it is truncated or altered")
+                continue
+            try:
+                saved = torch.load(path, map_location="cpu", weights_only=True)
+                return int(saved["step"]), saved["state"]
+            except Exception as error:
+                _notice(f"ignoring {path}: {type(error).__name__} while reading it")
+        return None
+
+    def clear(self) -> None:
+        """Remove all checkpoints, also other settings', and the folder if nothing else is in it."""
+        if not self.folder.is_dir():
+            return
+        for path in [*self._all(), *self.folder.glob(".step*.part")]:
+            path.unlink(missing_ok=True)
+        leftovers = {path.name for path in self.folder.iterdir()}
+        if leftovers <= {"lock"}:
+            for name in leftovers:
+                (self.folder / name).unlink(missing_ok=True)
+            self.folder.rmdir()
+
+    def _all(self) -> list[Path]:
+        return sorted(self.folder.glob("step*.*.*.pt"))
+
+    def _own(self) -> list[Path]:
+        return sorted(self.folder.glob(f"step*.{self._identity}.*.pt"))
+
+
+def _digest(path: Path) -> str:
+    with open(path, "rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()[:16]
+
+
+def _notice(text: str) -> None:
+    print(f"notice: checkpoint: {text}", file=sys.stderr)

@@ -1,0 +1,50 @@
+"""Device choice, thread count and determinism of torch."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from pathlib import Path
+
+import torch
+
+from after_ser.errors import InputError
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """Return the device called `name`: "auto" is the first GPU, else the CPU with a notice.
+
+    Raises InputError where a GPU is asked for by name and none is visible.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        print("notice: no GPU is visible, running on the CPU", file=sys.stderr)
+        return torch.device("cpu")
+    device = torch.device(name)
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise InputError(f"device: {name} in the config, but torch sees no GPU; expected auto or cpu")
+    return device
+
+
+def device_name(device: torch.device) -> str:
+    """Return the model name of the GPU or CPU, for time tables."""
+    if device.type == "cuda":
+        return str(torch.cuda.get_device_name(device))
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def set_threads(count: int) -> None:
+    """Fix torch's thread count: results must not depend on Snakemake's --cores."""
+    torch.set_num_threads(count)
+
+
+def make_deterministic() -> None:
+    """Ask torch for deterministic kernels; where a GPU has none, it warns and goes on."""
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.backends.cudnn.benchmark = False

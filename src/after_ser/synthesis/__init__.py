@@ -1,0 +1,1 @@
+"""Deterministic speech synthesis: small copies of the corpora for machines without data."""

@@ -1,0 +1,1 @@
+"""Official release layouts, one file per corpus: names, label files, recording conditions."""

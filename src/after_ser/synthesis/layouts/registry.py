@@ -1,0 +1,35 @@
+"""Layouts by name."""
+
+from __future__ import annotations
+
+from after_ser.errors import InputError
+from after_ser.synthesis.layouts.base import Layout
+from after_ser.synthesis.layouts.cremad import CremadLayout
+from after_ser.synthesis.layouts.emodb import EmodbLayout
+from after_ser.synthesis.layouts.emovdb import EmovdbLayout
+from after_ser.synthesis.layouts.iemocap import IemocapLayout
+from after_ser.synthesis.layouts.ravdess import RavdessLayout
+from after_ser.synthesis.layouts.savee import SaveeLayout
+from after_ser.synthesis.layouts.shemo import ShemoLayout
+
+LAYOUTS: dict[str, Layout] = {
+    layout.name: layout
+    for layout in (
+        IemocapLayout(),
+        EmodbLayout(),
+        ShemoLayout(),
+        RavdessLayout(),
+        EmovdbLayout(),
+        CremadLayout(),
+        SaveeLayout(),
+    )
+}
+
+
+def get_layout(name: str) -> Layout:
+    """Return the layout called `name`; raises InputError with the known names otherwise."""
+    if name not in LAYOUTS:
+        raise InputError(
+            f"synthetic layout: {name!r} cannot be written; expected one of {', '.join(LAYOUTS)}"
+        )
+    return LAYOUTS[name]

@@ -1,0 +1,124 @@
+"""The batch of a training step: a function of the seed and the step alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from after_ser.backbone.batching import StepSchedule
+from after_ser.backbone.geometry import SAMPLE_RATE, Geometry
+from after_ser.backbone.load import normalise
+from after_ser.backbone.waveform import read_samples, to_float
+from after_ser.runtime.seeding import rng
+from after_ser.tapt.clips import Clip
+from after_ser.tapt.masking import span_mask
+from after_ser.tapt.settings import PretrainSettings
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B clips of at most S samples and T frames.
+
+    waveforms [B, S] float32, padded with zeros; valid [B, T] tells frames from padding; mask
+    [B, T] the masked frames (never padding), twice: on the device and as an array; seed are the
+    named parts of this step's random sources.
+    """
+
+    utts: tuple[str, ...]
+    waveforms: Tensor
+    valid: Tensor
+    mask: Tensor
+    mask_array: np.ndarray
+    seed: tuple[str | int, ...]
+
+    def to(self, device: torch.device) -> Batch:
+        """Return the batch with its tensors on `device`."""
+        return replace(
+            self,
+            waveforms=self.waveforms.to(device),
+            valid=self.valid.to(device),
+            mask=self.mask.to(device),
+        )
+
+
+class Batches:
+    """Makes the batches; audio is kept decoded in memory where it fits, else read per batch."""
+
+    def __init__(
+        self,
+        clips: Sequence[Clip],
+        settings: PretrainSettings,
+        geometry: Geometry,
+        scale: bool,
+        seed: tuple[str | int, ...],
+    ) -> None:
+        """`scale`: normalise every crop to zero mean and unit variance; `seed`: named parts."""
+        self._clips = list(clips)
+        self._settings = settings
+        self._geometry = geometry
+        self._scale = scale
+        self._seed = seed
+        lengths = [min(clip.seconds, settings.crop_s) for clip in clips]
+        self._schedule = StepSchedule(lengths, settings.seconds_per_step, *seed)
+        total_bytes = sum(clip.seconds for clip in clips) * SAMPLE_RATE * 2
+        self._keep = total_bytes <= settings.cache_gb * 1e9
+        self._cache: dict[int, np.ndarray] = {}
+
+    def make(self, step: int) -> Batch:
+        """Return the batch of `step` (from 0), on the CPU."""
+        epoch, indices = self._schedule.batch(step)
+        seed = (*self._seed, "step", step)
+        crops = [self._crop(int(index), epoch) for index in indices]
+        longest = max(max(len(crop) for crop in crops), self._geometry.receptive_field)
+        waveforms = np.zeros((len(crops), longest), dtype=np.float32)
+        for row, crop in enumerate(crops):
+            waveforms[row, : len(crop)] = crop
+        frames = np.array([self._geometry.frames(len(crop)) for crop in crops])
+        total = self._geometry.frames(longest)
+        mask = span_mask(
+            frames, total, self._settings.mask_share, self._settings.mask_span, *seed, "mask"
+        )
+        valid = np.arange(total)[None, :] < frames[:, None]
+        return Batch(
+            utts=tuple(self._clips[index].utt for index in indices),
+            waveforms=torch.from_numpy(waveforms),
+            valid=torch.from_numpy(valid),
+            mask=torch.from_numpy(mask),
+            mask_array=mask,
+            seed=seed,
+        )
+
+    def prefetch(self, first: int, last: int) -> Iterator[Batch]:
+        """Yield the batches of steps `first` to `last` - 1, each decoded while the one before runs.
+
+        Decoding happens in C without holding the interpreter, so one thread is enough.
+        """
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="audio") as pool:
+            following: Future[Batch] | None = None
+            for step in range(first, last):
+                batch = following.result() if following else self.make(step)
+                following = pool.submit(self.make, step + 1) if step + 1 < last else None
+                yield batch
+
+    def _crop(self, index: int, epoch: int) -> np.ndarray:
+        """Return the clip's part for this epoch: all of it, or `crop_s` at a random place."""
+        clip = self._clips[index]
+        length = int(self._settings.crop_s * SAMPLE_RATE)
+        samples = int(round(clip.seconds * SAMPLE_RATE))
+        start = 0
+        if samples > length:
+            generator = rng(*self._seed, "crop", clip.utt, epoch)
+            start = int(generator.integers(0, samples - length + 1))
+        if self._keep:
+            if index not in self._cache:
+                self._cache[index] = read_samples(clip.path)
+            part = self._cache[index][start : start + length]
+        else:
+            part = read_samples(clip.path, start, length)
+        waveform = to_float(part)
+        return normalise(waveform) if self._scale else waveform

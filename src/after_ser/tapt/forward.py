@@ -1,0 +1,56 @@
+"""One masked forward pass through wav2vec 2.0, with everything an objective may need."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import Wav2Vec2ForPreTraining
+
+from after_ser.tapt.batches import Batch
+from after_ser.tapt.objectives.base import ModelOutput
+
+
+def masked_forward(
+    model: Wav2Vec2ForPreTraining, batch: Batch, temperature: float = 2.0
+) -> ModelOutput:
+    """Run CNN, quantiser and transformer on a batch whose masked frames the transformer misses.
+
+    The steps are those of Wav2Vec2ForPreTraining.forward, called one by one, for three reasons:
+    its output lacks the codes that Eq. 2 predicts; a checkpoint's `apply_spec_augment: false`
+    would silently switch our masks off there; and its quantiser multiplies every frame with the
+    whole code book (gigabytes at 250 s of audio). `temperature` is the Gumbel softmax's, used in
+    training mode. A group-norm model gets no attention mask, as in its own training.
+    """
+    encoder = model.wav2vec2
+    features = encoder.feature_extractor(batch.waveforms).transpose(1, 2)
+    hidden, unmasked = encoder.feature_projection(features)
+    hidden = torch.where(batch.mask[..., None], encoder.masked_spec_embed.to(hidden.dtype), hidden)
+    attention = batch.valid if model.config.feat_extract_norm == "layer" else None
+    hidden = encoder.encoder(hidden, attention_mask=attention).last_hidden_state
+    quantised, logits = quantise(model.quantizer, model.dropout_features(unmasked), temperature)
+    return ModelOutput(
+        context=model.project_hid(hidden),
+        quantised=model.project_q(quantised.to(model.project_q.weight.dtype)),
+        hidden=hidden,
+        code_logits=logits,
+        codes=logits.detach().argmax(dim=-1),
+    )
+
+
+def quantise(quantizer: Any, features: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+    """Return code vectors [B, T, codevector_dim] and code scores [B, T, G, V] of `features`.
+
+    In training, codes are drawn by a straight-through Gumbel softmax; otherwise the best is taken.
+    """
+    groups, codes = quantizer.num_groups, quantizer.num_vars
+    logits = quantizer.weight_proj(features).float().unflatten(-1, (groups, codes))
+    if quantizer.training:
+        chosen = nn.functional.gumbel_softmax(logits, tau=temperature, hard=True)
+    else:
+        chosen = nn.functional.one_hot(logits.argmax(dim=-1), codes).to(logits.dtype)
+    book = quantizer.codevectors.view(groups, codes, -1)
+    # one matrix product per group: [B, T, V] x [V, d]
+    vectors = [chosen[:, :, group] @ book[group] for group in range(groups)]
+    return torch.cat(vectors, dim=-1), logits

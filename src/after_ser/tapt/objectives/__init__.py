@@ -1,0 +1,1 @@
+"""Self-supervised objectives: `loss(model_output, batch) -> (scalar, parts)`, one file each."""

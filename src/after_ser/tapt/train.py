@@ -1,0 +1,229 @@
+"""Self-supervised training: task-adaptive from a backbone (section 2.2), or from scratch.
+
+Every random source of a step is named by the seed and the step, never carried along, so that a
+run resumed from (weights, optimiser, step, log) goes on exactly as if it had not been stopped.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import torch
+
+from after_ser.backbone.geometry import Geometry
+from after_ser.backbone.load import WEIGHTS, load_pretraining_model, wants_normalised
+from after_ser.backbone.save import file_sha256, save_pretraining_model
+from after_ser.backbone.scratch import build_scratch
+from after_ser.errors import InputError
+from after_ser.runtime.atomic import write_json, write_tsv
+from after_ser.runtime.checkpoint import Checkpoints
+from after_ser.runtime.device import choose_device, device_name, make_deterministic, set_threads
+from after_ser.runtime.lock import exclusive
+from after_ser.runtime.seeding import derive_seed
+from after_ser.runtime.termination import EXIT_STATUS, Termination
+from after_ser.runtime.timing import Stopwatch
+from after_ser.tapt.batches import Batch, Batches
+from after_ser.tapt.clips import Clip
+from after_ser.tapt.forward import masked_forward
+from after_ser.tapt.objectives.base import hard_perplexity, soft_perplexity
+from after_ser.tapt.objectives.registry import build_objective
+from after_ser.tapt.settings import PretrainSettings
+from after_ser.tapt.summary import levelled_off
+
+if TYPE_CHECKING:
+    from transformers import Wav2Vec2ForPreTraining
+
+Start = str | os.PathLike[str] | Mapping[str, Any]
+
+
+def pretrain(
+    start: Start,
+    clips: Sequence[Clip],
+    settings: PretrainSettings,
+    seed: tuple[str | int, ...],
+    out_folder: str | os.PathLike[str],
+    state_folder: str | os.PathLike[str],
+    device: str = "auto",
+    threads: int = 1,
+) -> None:
+    """Train on `clips` and write a checkpoint folder with log.tsv, timing.json, summary.json.
+
+    `start` is a checkpoint folder, or an architecture dict to begin from random weights; `seed`
+    the named parts, e.g. ("tapt", dataset, fold, seed). The state folder takes checkpoints every
+    `checkpoint_every` steps and on SIGTERM (exit status 143), and is gone after success; a second
+    process with the same one is refused. Raises InputError for unusable input and where the loss
+    is not finite.
+    """
+    with exclusive(state_folder):
+        run = _Run(start, list(clips), settings, seed, state_folder, device, threads)
+        run.train()
+        run.write(Path(out_folder))
+        run.checkpoints.clear()
+
+
+class _Run:
+    """A run's model, optimiser and log, made anew or taken from a checkpoint."""
+
+    def __init__(
+        self,
+        start: Start,
+        clips: list[Clip],
+        settings: PretrainSettings,
+        seed: tuple[str | int, ...],
+        state_folder: str | os.PathLike[str],
+        device: str,
+        threads: int,
+    ) -> None:
+        self.settings, self.seed, self.threads = settings, seed, threads
+        self.step_name = str(seed[0])
+        set_threads(threads)
+        make_deterministic()
+        self.device = choose_device(device)
+        identity: dict[str, Any] = {
+            "settings": settings.identity(),
+            "seed": list(seed),
+            "clips": [[clip.utt, clip.sha256, clip.seconds] for clip in clips],
+        }
+        if isinstance(start, Mapping):
+            identity["start"] = dict(start)
+            self.scale = True
+            model = build_scratch(start, derive_seed(*seed, "weights"))
+        else:
+            self.scale = wants_normalised(start)
+            model = load_pretraining_model(start)
+            identity["start"] = file_sha256(Path(start) / WEIGHTS)
+        if not hasattr(model.wav2vec2, "masked_spec_embed"):
+            raise InputError(
+                f"{self.step_name}: the model has no mask embedding, since its config sets "
+                "mask_time_prob to 0; expected a model that was pre-trained with masks"
+            )
+        self.model: Wav2Vec2ForPreTraining = model.train().to(self.device)
+        self.objective = build_objective(
+            settings.objective, model.config, derive_seed(*seed, "head"), settings.temperature
+        ).to(self.device)
+        self.parameters = [*self.model.parameters(), *self.objective.parameters()]
+        self.optimiser = torch.optim.Adam(self.parameters, lr=settings.learning_rate)
+        self.batches = Batches(clips, settings, Geometry.of(model.config), self.scale, seed)
+        self.checkpoints = Checkpoints(state_folder, identity)
+        self.rows: list[dict[str, float]] = []
+        self.done = 0
+        self._resume()
+
+    def _resume(self) -> None:
+        found = self.checkpoints.load()
+        if found is None:
+            self.watch = Stopwatch()
+            return
+        self.done, state = found
+        self.model.load_state_dict(state["model"])
+        self.objective.load_state_dict(state["objective"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.rows = state["rows"]
+        self.watch = Stopwatch(state["timing"])
+        _say(f"{self.step_name}: resuming after step {self.done} of {self.settings.steps}")
+
+    def train(self) -> None:
+        """Do the steps that are left."""
+        settings = self.settings
+        shown = max(settings.steps // 20, 1)
+        with Termination() as termination:
+            for batch in self.batches.prefetch(self.done, settings.steps):
+                with self.watch.computing():
+                    self.rows.append(self._one_step(self.done, batch))
+                self.done += 1
+                if self.done % shown == 0:
+                    _say(
+                        f"{self.step_name}: step {self.done} of {settings.steps}, "
+                        f"loss {self.rows[-1]['loss']:.4f}"
+                    )
+                if termination.requested:
+                    self._save()
+                    _say(f"{self.step_name}: terminated; step {self.done} is saved")
+                    raise SystemExit(EXIT_STATUS)
+                if self.done % settings.checkpoint_every == 0 and self.done < settings.steps:
+                    self._save()
+
+    def _one_step(self, step: int, batch: Batch) -> dict[str, float]:
+        settings = self.settings
+        torch.manual_seed(derive_seed(*self.seed, "step", step))
+        rate = settings.rate(step)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        batch = batch.to(self.device)
+        half = settings.precision == "bf16"
+        with torch.autocast(self.device.type, torch.bfloat16) if half else nullcontext():
+            output = masked_forward(self.model, batch, settings.gumbel(step))
+        loss, parts = self.objective.loss(output, batch)
+        row = {"step": float(step + 1), "loss": float(loss.detach())}
+        if not math.isfinite(row["loss"]):
+            self._refuse(step, row["loss"], batch)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        if settings.clip_norm > 0:
+            torch.nn.utils.clip_grad_norm_(self.parameters, settings.clip_norm)
+        self.optimiser.step()
+        with torch.no_grad():
+            codes = output.code_logits.shape[-1]
+            parts["perplexity"] = hard_perplexity(output.codes, batch.mask, codes)
+            parts["perplexity_soft"] = soft_perplexity(output.code_logits, batch.mask)
+        return row | {name: float(part) for name, part in parts.items()} | {"lr": rate}
+
+    def _refuse(self, step: int, loss: float, batch: Batch) -> None:
+        shown = ", ".join(batch.utts[:8]) + (", …" if len(batch.utts) > 8 else "")
+        raise InputError(
+            f"{self.step_name}: the loss is {loss} at step {step + 1} of {self.settings.steps} "
+            f"(utterances {shown}); expected a finite one: check these clips, or lower "
+            "learning_rate, or set clip_norm"
+        )
+
+    def _save(self) -> None:
+        self.checkpoints.save(
+            self.done,
+            {
+                "model": self.model.state_dict(),
+                "objective": self.objective.state_dict(),
+                "optimiser": self.optimiser.state_dict(),
+                "rows": self.rows,
+                "timing": self._timing(),
+            },
+        )
+
+    def _timing(self) -> dict[str, Any]:
+        return self.watch.read(self.step_name, device_name(self.device), self.threads)
+
+    def write(self, out: Path) -> None:
+        """Write the outputs; the objective's own head is not among them."""
+        log = pd.DataFrame(self.rows)
+        log["step"] = log["step"].astype(int)
+        log["lr"] = [f"{rate:.6e}" for rate in log["lr"]]
+        save_pretraining_model(self.model, out, self.scale)
+        write_tsv(out / "log.tsv", log)
+        write_json(out / "summary.json", self._summary())
+        write_json(out / "timing.json", self._timing())
+
+    def _summary(self) -> dict[str, Any]:
+        last = self.rows[-1]
+        groups, codes = self.objective_codes()
+        return {
+            "objective": self.settings.objective,
+            **levelled_off([row["loss"] for row in self.rows]),
+            "perplexity_last": last["perplexity"],
+            "perplexity_of_one_code": float(groups),
+            "perplexity_of_all_codes": float(groups * codes),
+        }
+
+    def objective_codes(self) -> tuple[int, int]:
+        """Return (code-book groups, codes per group)."""
+        config = self.model.config
+        return int(config.num_codevector_groups), int(config.num_codevectors_per_group)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)

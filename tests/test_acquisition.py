@@ -1,0 +1,117 @@
+"""Strategies, budgets, queries and the oracle."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from after_ser.acquisition.base import PoolView, top_k
+from after_ser.acquisition.budget import labelled_count
+from after_ser.acquisition.oracle import answer
+from after_ser.acquisition.query import make_query, pool_view
+from after_ser.acquisition.registry import STRATEGIES, strategy
+from after_ser.errors import InputError
+
+UNCERTAINTY = ["entropy", "least_confidence", "margin"]
+
+
+def pool_table(n=40, classes=4, seed=0):
+    probs = np.random.default_rng(seed).dirichlet(np.ones(classes), n)
+    columns = {f"p_{i}": probs[:, i] for i in range(classes)}
+    return pd.DataFrame({"utt": [f"c/{i:03d}" for i in range(n)], **columns})
+
+
+def brute_force(name, row):
+    if name == "entropy":
+        return -sum(p * np.log(p) for p in row)
+    if name == "least_confidence":
+        return 1 - max(row)
+    first, second = sorted(row)[-1], sorted(row)[-2]
+    return second - first
+
+
+@pytest.mark.parametrize("name", UNCERTAINTY)
+@pytest.mark.parametrize("k", [0, 1, 7, 40, 100])
+def test_chosen_clips_are_the_true_top_k_of_the_score(name, k):
+    pool = pool_table()
+    scores = {r.utt: brute_force(name, list(r)[2:]) for r in pool.itertuples()}
+    expected = sorted(scores, key=lambda clip: (-scores[clip], clip))[:k]
+    query = make_query(pool, name, k, ("x",))
+    assert list(query["utt"]) == expected
+    assert list(query["rank"]) == list(range(1, len(expected) + 1))
+    np.testing.assert_allclose(query["score"], [scores[c] for c in expected], atol=1e-12)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=60), st.integers(0, 70))
+def test_top_k_leaves_out_nothing_larger_than_what_it_takes(values, k):
+    scores = np.array(values)
+    chosen = top_k(scores, k)
+    assert len(chosen.indices) == min(k, len(values))
+    rest = np.delete(scores, chosen.indices)
+    if len(chosen.indices) and len(rest):
+        assert scores[chosen.indices].min() >= rest.max()
+
+
+@pytest.mark.parametrize("name", sorted(STRATEGIES))
+def test_choice_does_not_depend_on_row_order_but_on_the_seed(name):
+    pool = pool_table(60)
+    shuffled = pool.sample(frac=1, random_state=3)
+    first = make_query(pool, name, 10, ("query", "d", 1))
+    assert first.equals(make_query(shuffled, name, 10, ("query", "d", 1)))
+    if name == "random":
+        other = make_query(pool, name, 10, ("query", "d", 2))
+        assert set(first["utt"]) != set(other["utt"])
+
+
+@pytest.mark.parametrize("name", sorted(STRATEGIES))
+def test_adversarial_pools(name):
+    same = pd.DataFrame({"utt": ["b", "a", "c"], "p_x": [0.5] * 3, "p_y": [0.5] * 3})
+    assert len(make_query(same, name, 2, ("s",))) == 2
+    assert len(make_query(same, name, 9, ("s",))) == 3
+    assert len(make_query(same.iloc[:0], name, 3, ("s",))) == 0
+
+
+@pytest.mark.parametrize("name", UNCERTAINTY)
+def test_probabilities_that_are_not_finite_are_refused(name):
+    pool = pool_table(5)
+    pool.loc[2, "p_1"] = np.nan
+    with pytest.raises(InputError, match=r"c/002 are not finite"):
+        make_query(pool, name, 2, ("s",))
+
+
+def test_a_label_column_in_the_pool_is_refused():
+    with pytest.raises(ValueError, match="no strategy may see: label"):
+        pool_view(pool_table(3).assign(label="anger"), frozenset())
+
+
+def test_the_view_of_the_pool_has_no_field_for_labels():
+    assert set(PoolView.__dataclass_fields__) == {"utts", "probs"}
+
+
+def test_every_registered_strategy_carries_its_name():
+    for name in STRATEGIES:
+        assert strategy(name).name == name
+
+
+@pytest.mark.parametrize(
+    ("fraction", "n", "expected"),
+    [(0.01, 100, 1), (0.01, 149, 1), (0.01, 150, 2), (0.05, 10, 1), (0.15, 10, 2), (0.2, 4508, 902),
+     (1.0, 37, 37), (0.001, 10, 1), (0.25, 2, 1), (0.5, 5, 3)],
+)  # fmt: skip
+def test_budget_is_floor_of_share_plus_a_half(fraction, n, expected):
+    assert labelled_count(fraction, n) == expected
+
+
+def test_oracle_appends_answers_and_keeps_what_was_known():
+    query = pd.DataFrame({"utt": ["a", "b"], "rank": [1, 2], "score": [0.5, 0.4]})
+    truth = {"a": "sad", "b": "happy", "c": "anger"}
+    first = answer(query, None, truth, 0)
+    second = answer(pd.DataFrame({"utt": ["c"], "rank": [1], "score": [0.1]}), first, truth, 1)
+    assert list(second["utt"]) == ["a", "b", "c"]
+    assert list(second["label"]) == ["sad", "happy", "anger"]
+    assert list(second["acquired_in_round"]) == [0, 0, 1]
+    with pytest.raises(ValueError, match="asked for twice"):
+        answer(query, first, truth, 1)
+    with pytest.raises(ValueError, match="no label"):
+        answer(pd.DataFrame({"utt": ["z"], "rank": [1], "score": [0.0]}), first, truth, 1)

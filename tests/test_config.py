@@ -1,0 +1,100 @@
+"""The configuration: strict, complete, and clear about what is wrong."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from after_ser.config import resolve
+from after_ser.errors import InputError
+
+ROOT = Path(__file__).parent.parent
+SCHEMA = ROOT / "config/schema/config.schema.yaml"
+PRESETS = sorted((ROOT / "config").glob("*.yaml"))
+
+
+def preset(name="config.yaml"):
+    return yaml.safe_load((ROOT / "config" / name).read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("path", PRESETS, ids=lambda path: path.name)
+def test_every_preset_is_valid_and_resolving_twice_changes_nothing(path):
+    resolved = resolve(yaml.safe_load(path.read_text(encoding="utf-8")), SCHEMA)
+    assert resolve(resolved, SCHEMA) == resolved
+
+
+def test_defaults_are_the_design_s_and_the_given_config_is_untouched():
+    given = preset()
+    before = copy.deepcopy(given)
+    resolved = resolve(given, SCHEMA)
+    assert given == before
+    assert resolved["protocols"]["paper"]["warm_start"] is True
+    assert resolved["protocols"]["paper"]["class_weights"] == "none"
+    assert resolved["tapt"]["tapt"]["mask_share"] == 0.15
+    assert resolved["datasets"]["savee"]["balance"]["method"] == "none"
+    assert resolved["classes"] == ["anger", "neutral", "sad", "happy"]
+
+
+def change(config, path, value):
+    *parents, last = path.split("/")
+    for key in parents:
+        config = config[key]
+    if value is None:
+        del config[last]
+    else:
+        config[last] = value
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("tapt/tapt/step", 3, 'unknown key "step" in tapt.tapt; did you mean "steps"?'),
+        ("seed", [1], 'unknown key "seed" in the top level; did you mean "seeds"?'),
+        ("run", None, 'key "run" is missing in the top level'),
+        ("run", "a/b", "'a/b' is not valid; letters, digits and hyphens"),
+        ("budget", [0.1, 0.1], "0.1 comes after 0.1; expected increasing"),
+        ("budget", [0.2, 0.1], "0.1 comes after 0.2; expected increasing"),
+        ("budget", [0.5, 1.5], "budget.1: 1.5 is greater than the maximum of 1"),
+        ("backbone", "smal", 'backbone: there is no backbone "smal"; did you mean "small"?'),
+        ("arms/after/start", "tapts", 'arms.after.start: there is no start "tapts"'),
+        ("arms/after/strategy", "entropie", 'no strategy "entropie"; did you mean "entropy"?'),
+        ("arms/after/schedule", "oneshot", "expected strategy random"),
+        ("figures/figure2/arms", ["afterr"], 'no arm "afterr"; did you mean "after"?'),
+        ("tables/table2/budgets", [0.15], "tables.table2: 0.15 is not in budget"),
+        ("tables/table2/dataset", "merge", 'no dataset "merge"; did you mean "merged"?'),
+        ("datasets/merged/target", "iemocap", 'there is no corpus "iemocap"'),
+        ("datasets/merged/extra", ["synthetic-iemocap"], "both target and extra"),
+        ("corpora/synthetic-emodb/root", "/x", "exactly one of root and synthetic"),
+        ("corpora/synthetic-emodb/labels", {"W": "angry"}, 'no class "angry"'),
+        ("backbones/small/hub", "a/b", "exactly one of hub, folder, scratch"),
+        ("backbones/hubbed", {"hub": "a/b"}, "needs its revision"),
+        ("backbones/small/pretraining", None, "scratch needs it"),
+        ("folds", [9], "none of [9] exists"),
+        ("folds", [0], "folds.0: 0 is less than the minimum of 1"),
+        ("initial", {"k_min": 5, "k_max": 5}, "k_max must be greater"),
+    ],
+)
+def test_mistakes_are_named_on_one_line(path, value, message):
+    config = preset()
+    change(config, path, value)
+    with pytest.raises(InputError) as caught:
+        resolve(config, SCHEMA)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_every_key_of_the_schema_is_documented():
+    page = (ROOT / "config/README.md").read_text(encoding="utf-8")
+    missing = []
+
+    def walk(node):
+        for key, child in node.get("properties", {}).items():
+            if f"`{key}`" not in page:
+                missing.append(key)
+            walk(child)
+        if isinstance(node.get("additionalProperties"), dict):
+            walk(node["additionalProperties"])
+
+    walk(yaml.safe_load(SCHEMA.read_text(encoding="utf-8")))
+    assert not missing

@@ -1,0 +1,76 @@
+"""UA, WA, macro-F1 and confusion against brute force and scikit-learn."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.metrics import balanced_accuracy_score
+
+from after_ser.errors import InputError
+from after_ser.evaluation.metrics import score
+
+CLASSES = ["anger", "neutral", "sad", "happy"]
+
+
+@pytest.fixture
+def predictions():
+    generator = np.random.default_rng(0)
+    true = [CLASSES[index] for index in generator.choice(4, size=60, p=[0.1, 0.5, 0.2, 0.2])]
+    return true, generator.dirichlet(np.ones(4), size=60)
+
+
+def test_against_brute_force(predictions):
+    true, probs = predictions
+    predicted = [CLASSES[int(row.argmax())] for row in probs]
+    result = score(true, probs, CLASSES)
+    recalls, scores = [], []
+    for row, name in enumerate(CLASSES):
+        hits = sum(t == p == name for t, p in zip(true, predicted, strict=True))
+        recalls.append(hits / true.count(name))
+        scores.append(2 * hits / (true.count(name) + predicted.count(name)))
+        assert result["recall"][name] == pytest.approx(recalls[-1])
+        for column, other in enumerate(CLASSES):
+            pairs = list(zip(true, predicted, strict=True))
+            assert result["confusion"][row][column] == pairs.count((name, other))
+    assert result["ua"] == pytest.approx(np.mean(recalls))
+    assert result["macro_f1"] == pytest.approx(np.mean(scores))
+    assert result["wa"] == pytest.approx(
+        sum(t == p for t, p in zip(true, predicted, strict=True)) / 60
+    )
+    assert result["n"] == 60
+
+
+def test_ua_is_sklearns_balanced_accuracy_and_differs_from_wa(predictions):
+    true, probs = predictions
+    predicted = [CLASSES[int(row.argmax())] for row in probs]
+    result = score(true, predicted, CLASSES)
+    assert result["ua"] == pytest.approx(balanced_accuracy_score(true, predicted))
+    assert result == score(true, probs, CLASSES)
+    skewed = score(["anger", "sad", "sad", "sad"], ["sad"] * 4, CLASSES)
+    assert (skewed["ua"], skewed["wa"]) == (0.5, 0.75)
+
+
+def test_a_class_without_test_clips_counts_for_nothing():
+    result = score(["anger", "sad", "sad"], ["anger", "happy", "sad"], CLASSES)
+    assert result["ua"] == pytest.approx((1 + 0.5) / 2)
+    assert result["macro_f1"] == pytest.approx((1 + 2 / 3) / 2)
+    assert result["recall"] == {"anger": 1.0, "neutral": None, "sad": 0.5, "happy": None}
+    assert np.sum(result["confusion"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("true", "predicted", "message"),
+    [
+        (["anger"], [[np.nan, 0, 0, 1]], "NaN or infinity"),
+        (["anger"], [[0.5, np.inf, 0, 0]], "NaN or infinity"),
+        (["anger"], [[0.5, 0.5]], "expected \\[clips, 4\\]"),
+        (["anger"], ["fear"], "unknown label 'fear'"),
+        (["fear"], ["anger"], "unknown label 'fear'"),
+        (["anger", "sad"], ["anger"], "1 predictions for 2 labels"),
+        ([], [], "no clip"),
+    ],
+)
+def test_wrong_input_is_one_line(true, predicted, message):
+    with pytest.raises(InputError, match=message) as error:
+        score(true, np.array(predicted) if predicted else predicted, CLASSES)
+    assert "\n" not in str(error.value)

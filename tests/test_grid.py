@@ -1,0 +1,74 @@
+"""The grid: what is planned, what is charged for, and what a new arm must not change."""
+
+from pathlib import Path
+
+import yaml
+
+from after_ser.config import resolve
+from after_ser.grid import cells
+
+ROOT = Path(__file__).parent.parent
+
+
+def config(name="config.yaml", **changes):
+    given = yaml.safe_load((ROOT / "config" / name).read_text(encoding="utf-8"))
+    given.update(changes)
+    return resolve(given, ROOT / "config/schema/config.schema.yaml")
+
+
+def one(name, index, resolved):
+    return next(
+        c for c in cells(resolved)
+        if c.arm == name and c.round == index and c.fold == 1 and c.seed == 0
+    )  # fmt: skip
+
+
+def test_iterative_arms_have_every_round_and_oneshot_arms_only_what_is_shown():
+    resolved = config()
+    rounds = {}
+    for cell in cells(resolved):
+        rounds.setdefault(cell.arm, set()).add(cell.round)
+    assert rounds["after"] == {0, 1, 2, 3, 4}
+    assert rounds["kmeans-margin"] == {0, 1, 2}
+    assert rounds["ft-random"] == {1, 2, 3, 4}
+
+
+def test_round_0_is_shared_by_the_strategies_of_one_start_and_initialisation():
+    resolved = config()
+    assert one("after", 0, resolved).metrics == one("kmeans-margin", 0, resolved).metrics
+    assert one("after", 0, resolved).metrics != one("random-entropy", 0, resolved).metrics
+    assert one("after", 1, resolved).metrics != one("kmeans-margin", 1, resolved).metrics
+
+
+def test_time_is_charged_for_tapt_latents_initial_set_and_every_round():
+    parts = [part for part, _ in one("after", 3, config()).lineage]
+    assert parts.count("fit") == 4 and parts.count("query") == 3
+    assert parts.count("tapt") == 1 and parts.count("latents") == 2 and parts.count("initial") == 1
+    frozen = [part for part, _ in one("ft-entropy", 2, config()).lineage]
+    assert "tapt" not in frozen and frozen.count("fit") == 3 and frozen.count("latents") == 1
+    oneshot = [part for part, _ in one("tapt-random", 4, config()).lineage]
+    assert oneshot == ["tapt", "latents", "fit"]
+
+
+def test_a_new_arm_adds_cells_and_changes_none():
+    before = set(cells(config()))
+    given = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))
+    arms = {**given["arms"], "new": {"label": "New", "start": "tapt", "strategy": "margin"}}
+    figures = given["figures"]
+    figures["figure2"]["arms"].append("new")
+    after = set(cells(config(arms=arms, figures=figures)))
+    assert before < after
+    assert {cell.arm for cell in after - before} == {"new"}
+
+
+def test_tapt_is_shared_by_the_seeds_unless_asked_for():
+    given = config(seeds=[0, 1])
+    assert {cell.tapt_seed for cell in cells(given)} == {0}
+    given["tapt"]["tapt"]["seed_per_run"] = True
+    assert {c.tapt_seed for c in cells(given) if c.start == "tapt"} == {0, 1}
+
+
+def test_paper_preset_covers_five_folds_and_ten_seeds():
+    found = list(cells(config("paper.yaml")))
+    assert {c.fold for c in found} == {1, 2, 3, 4, 5}
+    assert {c.seed for c in found} == set(range(10))

@@ -1,0 +1,69 @@
+"""K-means and random initialisation."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from after_ser.acquisition.initial import cluster, nearest_to_centres, quotas, random_initial
+from after_ser.runtime.seeding import rng
+
+
+def blobs(sizes=(40, 20, 20), seed=0):
+    draw = np.random.default_rng(seed)
+    centres = np.array([[0, 0], [10, 0], [0, 10], [10, 10]])[: len(sizes)]
+    return np.concatenate(
+        [draw.normal(c, 0.3, (n, 2)) for c, n in zip(centres, sizes, strict=True)]
+    )
+
+
+def test_the_elbow_finds_the_number_of_blobs():
+    found = cluster(blobs(), 2, 10, seed=1)
+    assert found.k == 3 and found.knee_found
+    assert sorted(np.bincount(found.assignment)) == [20, 20, 40]
+
+
+def test_picks_are_the_nearest_to_their_centres_with_proportional_quotas():
+    points = blobs()
+    found = cluster(points, 2, 10, seed=1)
+    picks = nearest_to_centres(found, 8)
+    assert len(set(picks)) == 8
+    per_cluster = np.bincount(found.assignment[picks], minlength=3)
+    assert sorted(per_cluster) == [2, 2, 4]
+    for index in range(3):
+        own = np.flatnonzero(found.assignment == index)
+        chosen = [i for i in picks if i in own]
+        rest = [i for i in own if i not in chosen]
+        assert found.distance[chosen].max() <= found.distance[rest].min()
+
+
+def test_same_seed_same_clusters_and_no_elbow_is_reported():
+    line = np.linspace(0, 1, 30)[:, None]
+    first, second = cluster(line, 2, 4, seed=5), cluster(line, 2, 4, seed=5)
+    assert np.array_equal(first.assignment, second.assignment)
+    assert cluster(np.zeros((5, 2)), 2, 10, seed=0).k == 1
+
+
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=8), st.integers(0, 120))
+def test_quotas_add_up_and_fit(sizes, count):
+    shares = quotas(sizes, count)
+    assert sum(shares) == min(count, sum(sizes))
+    assert all(0 <= share <= size for share, size in zip(shares, sizes, strict=True))
+    assert all(
+        abs(share - min(count, sum(sizes)) * size / sum(sizes)) <= 1 + 1e-9
+        for share, size in zip(shares, sizes, strict=True)
+    )
+
+
+def test_random_subsets_are_nested():
+    small = random_initial(50, 5, rng("oneshot", "d", 1, 0))
+    large = random_initial(50, 20, rng("oneshot", "d", 1, 0))
+    assert list(large[:5]) == list(small)
+    assert list(small) != list(random_initial(50, 5, rng("oneshot", "d", 1, 1)))
+
+
+def test_more_picks_than_clips_takes_all():
+    found = cluster(blobs((3, 3)), 2, 4, seed=0)
+    assert sorted(nearest_to_centres(found, 99)) == list(range(6))
+    with pytest.raises(ValueError, match="n_clusters"):
+        cluster(np.empty((0, 2)), 2, 3, seed=0)

@@ -1,0 +1,189 @@
+"""Figures 2 and 3 and the confusion matrix: their data, their files, offline and repeatable."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import yaml
+from made_up_run import BUDGETS, arm, config, frames
+
+from after_ser.errors import InputError
+from after_ser.evaluation.metrics import score
+from after_ser.reporting.confusion import shares, summed, write_confusion
+from after_ser.reporting.figure2 import curves, looks, write_figure2
+from after_ser.reporting.figure3 import figure3_data, write_figure3
+from after_ser.runtime.atomic import read_tsv, write_tsv
+
+SCRIPTS = Path(__file__).parents[1] / "workflow" / "scripts"
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def test_figure2_data_are_table_numbers_and_the_published_curve():
+    settings = config()
+    scores, _ = frames(settings)
+    data = curves(settings, scores)
+    assert list(dict.fromkeys(data["series"])) == ["after", "after-random", "published"]
+    assert data[data["series"] == "after"]["budget"].tolist() == BUDGETS
+    rows = scores[(scores["arm"] == "after") & (scores["budget"] == 0.4)]
+    here = data[(data["series"] == "after") & (data["budget"] == 0.4)].iloc[0]
+    assert here["ua"] == pytest.approx(100 * rows.groupby("fold")["ua"].mean().mean())
+    paper = data[data["series"] == "published"].set_index("budget")["ua"]
+    assert paper[0.2] == 77.41 and paper[0.3] == 78.20 and len(paper) == 7
+
+
+def test_figure2_colour_is_the_method_and_dash_the_initialisation():
+    settings = config()
+    settings["arms"] |= {
+        f"{strategy}-{init}": arm(f"{strategy} {init}", "tapt", strategy, init)
+        for strategy in ("margin", "least_confidence", "alps", "batchbald")
+        for init in ("kmeans", "random")
+    }
+    names = [name for name in settings["arms"] if name not in ("ft", "tapt-ft", "ft-al")]
+    chosen = looks(settings, names)
+    assert chosen["after"].colour == chosen["after-random"].colour
+    assert not chosen["after"].dashed and chosen["after-random"].dashed
+    assert len({(look.colour, look.marker, look.dashed) for look in chosen.values()}) == 10
+
+
+def test_figure3_bars_and_relative_times():
+    settings = config()
+    _, times = frames(settings)
+    data = figure3_data(settings, times)
+    bar = data[(data["panel"] == "A") & (data["series"] == "TAPT+FT+AL")].set_index("part")
+    assert set(bar["budget"]) == {0.2}, "30 % was not run: the largest fraction below stands in"
+    assert bar.loc["TAPT", "minutes"] == pytest.approx(10)
+    parts = bar.drop("total")["minutes"].sum()
+    assert parts == pytest.approx(bar.loc["total", "minutes"])
+    assert bar.loc["fine-tuning and queries", "minutes"] > 3, "all three rounds, not the last one"
+    panel = data[data["panel"] == "B"]
+    ours = panel[panel["arm"] == "after"].set_index("budget")["relative"]
+    paper = panel[panel["arm"] == "published"].set_index("budget")["relative"]
+    assert ours[1.0] == paper[1.0] == 1
+    assert paper[0.2] == pytest.approx(316.4 / 1508.2)
+    runs = times[times["arm"] == "after"].set_index(["budget", "fold", "seed"])["total_s"]
+    assert ours[0.05] == pytest.approx((runs[0.05] / runs[1.0]).mean())
+
+
+def test_figure3_without_a_common_fraction_leaves_the_paper_out():
+    settings = config()
+    _, times = frames(settings)
+    settings["figures"]["figure3"]["curve"]["budgets"] = [0.05]
+    panel = figure3_data(settings, times).query("panel == 'B'")
+    assert set(panel["arm"]) == {"after"} and panel["relative"].isna().all()
+    assert panel["minutes"].notna().all()
+
+
+class Page(HTMLParser):
+    """Keeps what a page would load from elsewhere."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loads: list[tuple[str, str | None]] = []
+
+    def handle_starttag(self, tag, attrs):
+        self.loads += [(tag, value) for name, value in attrs if name in ("src", "href")]
+
+
+def written(folder: Path, name: str) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.glob(f"{name}.*"))}
+
+
+@pytest.mark.parametrize("folds", [1, 3])
+@pytest.mark.parametrize("name", ["figure2", "figure3"])
+def test_files_are_repeatable_and_offline(tmp_path, name, folds):
+    settings = config(folds=folds)
+    scores, times = frames(settings)
+    write, rows = (write_figure2, scores) if name == "figure2" else (write_figure3, times)
+    for turn in ("a", "b"):
+        (tmp_path / turn).mkdir()
+        write(settings, rows, *(tmp_path / turn / f"{name}.{e}" for e in FORMS))
+    first, second = written(tmp_path / "a", name), written(tmp_path / "b", name)
+    assert first == second and len(first) == 4
+    assert first[f"{name}.png"].startswith(PNG)
+    assert b"<dc:date>" not in first[f"{name}.svg"]
+    text = first[f"{name}.html"].decode()
+    page = Page()
+    page.feed(text)
+    assert page.loads == []
+    assert "vega-embed" in text and len(text) > 500_000, "the Vega library is in the page"
+    spec = json.loads(re.search(r"const spec = (.*);\n", text).group(1))  # no NaN in it
+    assert "url" not in json.dumps(spec.get("datasets", {}))
+    assert '"editor": false' in text
+
+
+FORMS = ("svg", "png", "html", "tsv")
+
+
+def test_no_run_at_all_still_draws(tmp_path):
+    settings = config()
+    scores, times = (frame.iloc[:0] for frame in frames(settings))
+    write_figure2(settings, scores, *(tmp_path / f"figure2.{e}" for e in FORMS))
+    write_figure3(settings, times, *(tmp_path / f"figure3.{e}" for e in FORMS))
+    assert len(list(tmp_path.iterdir())) == 8
+
+
+def metrics_files(folder: Path, settings: dict) -> list[Path]:
+    classes = settings["classes"]
+    paths = []
+    for seed in (0, 1):
+        generator = np.random.default_rng(seed)
+        true = [classes[index] for index in generator.integers(0, 3, 30)]  # no happy clip
+        test = score(true, generator.dirichlet(np.ones(4), 30), classes)
+        paths.append(folder / f"metrics{seed}.json")
+        paths[-1].write_text(json.dumps({"budget": 0.2, "test": test}))
+    return paths
+
+
+def test_confusion_adds_up(tmp_path):
+    settings = config()
+    paths = metrics_files(tmp_path, settings)
+    counts = summed(paths, settings["classes"])
+    assert counts.sum() == 60
+    one = [np.array(json.loads(path.read_text())["test"]["confusion"]) for path in paths]
+    assert (counts == one[0] + one[1]).all()
+    part = shares(counts)
+    assert np.allclose(part[:3].sum(axis=1), 1) and np.isnan(part[3]).all()
+    with pytest.raises(InputError, match="expected joy"):
+        summed(paths, ["joy"])
+    with pytest.raises(InputError, match="at least one"):
+        summed([], settings["classes"])
+    for turn in ("a", "b"):
+        (tmp_path / turn).mkdir()
+        outputs = (tmp_path / turn / f"confusion.{e}" for e in ("svg", "png", "tsv"))
+        write_confusion(settings, paths, "AFTER", *outputs)
+    first, second = written(tmp_path / "a", "confusion"), written(tmp_path / "b", "confusion")
+    assert first == second and len(first) == 3
+
+
+def script(name: str):
+    spec = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_scripts(tmp_path):
+    settings = config()
+    scores, times = frames(settings)
+    write_tsv(tmp_path / "scores.tsv", scores)
+    write_tsv(tmp_path / "times.tsv", times, "%.3f")
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(settings))
+    source = SimpleNamespace(
+        config=tmp_path / "config.yaml",
+        scores=tmp_path / "scores.tsv",
+        times=tmp_path / "times.tsv",
+        metrics=metrics_files(tmp_path, settings),
+    )
+    for name in ("figure2", "figure3", "confusion"):
+        out = SimpleNamespace(**{e: tmp_path / f"{name}.{e}" for e in FORMS})
+        params = SimpleNamespace(arm="after")
+        script(name).main(SimpleNamespace(input=source, output=out, params=params))
+        assert (tmp_path / f"{name}.png").read_bytes().startswith(PNG)
+    assert len(read_tsv(tmp_path / "confusion.tsv")) == 16

@@ -1,0 +1,27 @@
+"""A dataset's folds -> the audit (a violation stops the run) and Table 1's counts."""
+
+from pathlib import Path
+
+from after_ser.datasets.audit import audit_folds, check_audit
+from after_ser.datasets.composition import composition
+from after_ser.runtime.atomic import read_tsv, write_json, write_tsv
+from after_ser.runtime.script import run_script
+
+
+def main(snakemake):
+    params = snakemake.params
+    manifest = read_tsv(snakemake.input.manifest)
+    folds = dict(zip(params.folds, map(read_tsv, snakemake.input.folds), strict=True))
+    away = dict(zip(params.folds, map(read_tsv, snakemake.input.balance), strict=True))
+    audit = audit_folds(manifest, folds, away, params.target, params.classes)
+    # Snakemake deletes the outputs of a failed job, so a failing audit gets a name of its own.
+    failed = Path(snakemake.output.audit).with_name("audit.failed.json")
+    if audit["violations"]:
+        write_json(failed, audit)
+        check_audit(audit, failed)
+    failed.unlink(missing_ok=True)
+    write_json(snakemake.output.audit, audit)
+    write_tsv(snakemake.output.composition, composition(manifest, folds, params.classes))
+
+
+run_script(main, globals())

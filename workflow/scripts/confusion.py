@@ -1,0 +1,16 @@
+"""Metrics of an arm's last round, all folds and seeds -> its confusion matrix."""
+
+from after_ser.evaluation.resolved import read_config
+from after_ser.reporting.cells import arm_label
+from after_ser.reporting.confusion import write_confusion
+from after_ser.runtime.script import run_script
+
+
+def main(snakemake):
+    out = snakemake.output
+    config = read_config(snakemake.input.config)
+    name = arm_label(config, snakemake.params.arm)
+    write_confusion(config, snakemake.input.metrics, name, out.svg, out.png, out.tsv)
+
+
+run_script(main, globals())

@@ -1,0 +1,22 @@
+"""Frozen CNN outputs of a dataset's clips."""
+
+from pathlib import Path
+
+from after_ser.backbone.latents import extract_latents
+
+
+def main(snakemake):
+    extract_latents(
+        backbone_folder=Path(snakemake.input.weights).parent,
+        manifest_tsv=snakemake.input.manifest,
+        utts=None,
+        out_folder=Path(snakemake.output.latents).parent,
+        device=snakemake.params.device,
+        threads=snakemake.params.threads,
+    )
+
+
+if __name__ == "__main__":
+    from after_ser.runtime.script import run_script
+
+    run_script(main, globals())

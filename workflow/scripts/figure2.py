@@ -1,0 +1,15 @@
+"""Scores -> Figure 2 (UA by labelled ratio) as SVG, PNG, interactive HTML and data."""
+
+from after_ser.evaluation.resolved import read_config
+from after_ser.reporting.cells import read_cells
+from after_ser.reporting.figure2 import write_figure2
+from after_ser.runtime.script import run_script
+
+
+def main(snakemake):
+    out = snakemake.output
+    config = read_config(snakemake.input.config)
+    write_figure2(config, read_cells(snakemake.input.scores), out.svg, out.png, out.html, out.tsv)
+
+
+run_script(main, globals())

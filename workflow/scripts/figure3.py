@@ -1,0 +1,15 @@
+"""Times -> Figure 3 (time) as SVG, PNG, interactive HTML and data."""
+
+from after_ser.evaluation.resolved import read_config
+from after_ser.reporting.cells import read_cells
+from after_ser.reporting.figure3 import write_figure3
+from after_ser.runtime.script import run_script
+
+
+def main(snakemake):
+    out = snakemake.output
+    config = read_config(snakemake.input.config)
+    write_figure3(config, read_cells(snakemake.input.times), out.svg, out.png, out.html, out.tsv)
+
+
+run_script(main, globals())

@@ -1,0 +1,50 @@
+"""Fit one round of one arm and score val, test and the pool."""
+
+from pathlib import Path
+
+from after_ser.backbone.latents import Latents
+from after_ser.evaluation.metrics import score
+from after_ser.finetune.round import read_split, run_round, write_round
+from after_ser.runtime.atomic import read_tsv, write_json
+from after_ser.runtime.device import choose_device, device_name, make_deterministic, set_threads
+from after_ser.runtime.seeding import derive_seed
+from after_ser.runtime.timing import Stopwatch
+
+
+def main(snakemake):
+    watch = Stopwatch()
+    w, p, given = snakemake.wildcards, snakemake.params, snakemake.input
+    strategy, round_index = p.step
+    set_threads(p.threads)
+    make_deterministic()
+    device = choose_device(p.device)
+    split = read_split(read_tsv(given.fold), read_tsv(given.manifest))
+    labelled = read_tsv(given.labelled)
+    previous = list(given.get("previous", []))
+    parts = (w.dataset, int(w.fold), w.init, int(w.seed))
+    with watch.computing():
+        model, fitted, frames = run_round(
+            split=split,
+            labelled=labelled,
+            latents=Latents(Path(given.latents).parent),
+            start=Path(given.start).parent,
+            previous=(Path(previous[0]), Path(previous[1])) if previous else None,
+            classes=list(p.classes),
+            settings=dict(p.settings),
+            head_seed=derive_seed("head", w.dataset, int(w.fold), int(w.seed)),
+            seed_parts=("fit", *parts, w.start, strategy, round_index),
+            device=device,
+            score=score,
+        )
+    folder = Path(snakemake.output.metrics).parent
+    write_round(
+        folder, model=model, fitted=fitted, frames=frames, split=split, labelled=labelled,
+        budget=p.fraction, round_index=round_index, score=score,
+    )
+    write_json(snakemake.output.timing, watch.read("fit", device_name(device), p.threads))
+
+
+if __name__ == "__main__":
+    from after_ser.runtime.script import run_script
+
+    run_script(main, globals())

@@ -1,0 +1,51 @@
+"""Initial labelled set of one (dataset, fold, init, seed): K-means on latents, or random."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from after_ser.acquisition import initial
+from after_ser.acquisition.budget import labelled_count
+from after_ser.acquisition.oracle import answer
+from after_ser.backbone.latents import Latents
+from after_ser.runtime.atomic import read_tsv, write_json, write_tsv
+from after_ser.runtime.seeding import derive_seed, rng
+from after_ser.runtime.timing import Stopwatch
+
+
+def main(snakemake):
+    watch = Stopwatch()
+    w, p = snakemake.wildcards, snakemake.params
+    fold = read_tsv(snakemake.input.fold)
+    train = sorted(fold.loc[fold["split"] == "train", "utt"])
+    count = labelled_count(p.fraction, len(train))
+    parts = ("initial", w.dataset, int(w.fold), w.init, int(w.seed))
+    with watch.computing():
+        if w.init == "kmeans":
+            means = Latents(Path(snakemake.input.latents).parent).means(train)
+            found = initial.cluster(
+                means.astype(float), p.settings["k_min"], p.settings["k_max"], derive_seed(*parts)
+            )
+            picks = initial.nearest_to_centres(found, count)
+            columns = {
+                "score": -found.distance[picks],
+                "cluster": found.assignment[picks],
+                "k": found.k,
+                "knee_found": found.knee_found,
+            }
+        else:
+            picks = initial.random_initial(len(train), count, rng(*parts))
+            columns = {"score": 0.0}
+    query = pd.DataFrame(
+        {"utt": [train[i] for i in picks], "rank": range(1, len(picks) + 1), **columns}
+    )
+    write_tsv(snakemake.output.initial, query)
+    truth = read_tsv(snakemake.input.manifest).set_index("utt")["label"].to_dict()
+    write_tsv(snakemake.output.labelled, answer(query, None, truth, 0))
+    write_json(snakemake.output.timing, watch.read("initial", "cpu", 1))
+
+
+if __name__ == "__main__":
+    from after_ser.runtime.script import run_script
+
+    run_script(main, globals())

@@ -1,0 +1,20 @@
+"""Bring a hub or local checkpoint into the results folder."""
+
+from pathlib import Path
+
+from after_ser.backbone.materialise import materialise_folder, materialise_hub
+
+
+def main(snakemake):
+    backbone = snakemake.params.backbone
+    out = Path(snakemake.output.weights).parent
+    if "hub" in backbone:
+        materialise_hub(backbone["hub"], backbone["revision"], out)
+    else:
+        materialise_folder(backbone["folder"], out)
+
+
+if __name__ == "__main__":
+    from after_ser.runtime.script import run_script
+
+    run_script(main, globals())

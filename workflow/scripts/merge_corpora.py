@@ -1,0 +1,33 @@
+"""Corpus manifests -> the dataset's manifest and what was dropped, with reasons."""
+
+from pathlib import Path
+
+from after_ser.corpora.registry import corpus_adapter
+from after_ser.datasets.merge import CorpusPart, merge_corpora
+from after_ser.runtime.atomic import read_tsv, write_tsv
+from after_ser.runtime.script import run_script
+
+
+def main(snakemake):
+    params = snakemake.params
+    paths = zip(params.corpora, snakemake.input.manifests, snakemake.input.rejected, strict=True)
+    parts = [
+        CorpusPart(
+            name=name,
+            manifest=read_tsv(manifest),
+            rejected=read_tsv(rejected),
+            audio_root=Path(manifest).parent,
+            rejected_path=rejected,
+            default_labels=corpus_adapter(params.layouts[name]).default_labels,
+            labels=params.labels.get(name) or {},
+            reserved=params.reserved.get(name) or (),
+            max_rejected_share=params.max_rejected_share[name],
+        )
+        for name, manifest, rejected in paths
+    ]
+    manifest, dropped = merge_corpora(parts, params.classes)
+    write_tsv(snakemake.output.manifest, manifest)
+    write_tsv(snakemake.output.dropped, dropped)
+
+
+run_script(main, globals())

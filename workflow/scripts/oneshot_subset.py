@@ -1,0 +1,28 @@
+"""Random subset of a one-shot arm: a prefix of one permutation, so that subsets are nested."""
+
+import pandas as pd
+
+from after_ser.acquisition.budget import labelled_count
+from after_ser.acquisition.initial import random_initial
+from after_ser.acquisition.oracle import answer
+from after_ser.runtime.atomic import read_tsv, write_tsv
+from after_ser.runtime.seeding import rng
+
+
+def main(snakemake):
+    w = snakemake.wildcards
+    fold = read_tsv(snakemake.input.fold)
+    train = sorted(fold.loc[fold["split"] == "train", "utt"])
+    draw = rng("oneshot", w.dataset, int(w.fold), int(w.seed))
+    picks = random_initial(len(train), labelled_count(snakemake.params.fraction, len(train)), draw)
+    query = pd.DataFrame(
+        {"utt": [train[i] for i in picks], "rank": range(1, len(picks) + 1), "score": 0.0}
+    )
+    truth = read_tsv(snakemake.input.manifest).set_index("utt")["label"].to_dict()
+    write_tsv(snakemake.output.labelled, answer(query, None, truth, int(w.round)))
+
+
+if __name__ == "__main__":
+    from after_ser.runtime.script import run_script
+
+    run_script(main, globals())

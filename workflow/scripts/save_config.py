@@ -1,0 +1,16 @@
+"""Save the resolved configuration beside the results."""
+
+import yaml
+
+from after_ser.runtime.atomic import write_text
+
+
+def main(snakemake):
+    text = yaml.safe_dump(snakemake.params.config, sort_keys=False, allow_unicode=True)
+    write_text(snakemake.output.config, text)
+
+
+if __name__ == "__main__":
+    from after_ser.runtime.script import run_script
+
+    run_script(main, globals())

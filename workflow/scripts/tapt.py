@@ -1,0 +1,27 @@
+"""Task-adaptive pre-training on the train split of a fold."""
+
+from pathlib import Path
+
+from after_ser.tapt.clips import train_clips
+from after_ser.tapt.settings import PretrainSettings
+from after_ser.tapt.train import pretrain
+
+
+def main(snakemake):
+    p = snakemake.params
+    pretrain(
+        start=Path(snakemake.input.weights).parent,
+        clips=train_clips(snakemake.input.manifest, snakemake.input.fold),
+        settings=PretrainSettings.of(p.settings),
+        seed=("tapt", p.dataset, int(p.fold), int(p.seed)),
+        out_folder=Path(snakemake.output.weights).parent,
+        state_folder=p.state,
+        device=p.device,
+        threads=p.threads,
+    )
+
+
+if __name__ == "__main__":
+    from after_ser.runtime.script import run_script
+
+    run_script(main, globals())
