@@ -7,7 +7,7 @@ CORPORA ?= data
 BIN := .venv/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 
-.PHONY: help demo demo-full open open-quick test test-fast lint report refresh resume prune lock clean
+.PHONY: help demo demo-full open open-quick test test-fast lint refresh lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14

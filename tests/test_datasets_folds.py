@@ -112,7 +112,7 @@ def test_input_errors():
         fold(moved)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     per_class=st.integers(2, 6),
     extra=st.integers(0, 3),
@@ -177,6 +177,15 @@ def test_a_lone_clip_of_a_class_stays_in_train():
     part = sides(make_fold(manifest, 1, "m", "t", CLASSES, balance=NONE), manifest)
     assert part["train"]["label"].eq("sad").sum() == 1
     assert not part["val"]["label"].eq("sad").any()
+
+
+def test_a_rare_class_is_in_val():
+    manifest = sessions_manifest(per_class=20, extra=0)
+    sad = manifest[(manifest["label"] == "sad") & (manifest["session"] != "t/Ses1")]
+    manifest = manifest.drop(index=sad.index[2:])
+    part = sides(make_fold(manifest, 1, "m", "t", CLASSES, val_share=0.05, balance=NONE), manifest)
+    assert part["val"]["label"].eq("sad").sum() == part["train"]["label"].eq("sad").sum() == 1
+    assert len(part["val"]) == 24
 
 
 def test_draws_depend_on_dataset_and_fold_only():

@@ -263,22 +263,44 @@ def test_emotions_move_pitch_tilt_and_tempo_the_expected_way():
     measured = {}
     for emotion in FOUR:
         values = []
-        for number in range(4):
+        for number in range(5):
             for gender in ("female", "male"):
                 wave = _says("direction", emotion, gender, number)
-                spectrum = np.abs(np.fft.rfft(wave)) ** 2
-                cut = len(spectrum) // 8  # 1 kHz
-                tilt = 10 * np.log10(spectrum[cut : 4 * cut].sum() / spectrum[:cut].sum())
-                values.append([_features(wave)[48], tilt, len(wave) / SAMPLE_RATE, wave.std()])
+                values.append(
+                    [_features(wave)[48], _tilt(wave), len(wave) / SAMPLE_RATE, wave.std()]
+                )
         measured[emotion] = np.mean(values, axis=0)
     pitch, tilt, length, level = (
         {emotion: values[i] for emotion, values in measured.items()} for i in range(4)
     )
     assert pitch["anger"] > pitch["neutral"] + 1 and pitch["happy"] > pitch["neutral"] + 1
     assert pitch["sad"] < pitch["neutral"]
-    assert tilt["anger"] > tilt["neutral"] > tilt["sad"]
+    assert tilt["anger"] > tilt["neutral"] + 1 and tilt["neutral"] > tilt["sad"]
     assert length["sad"] > length["neutral"] > length["anger"]
     assert level["anger"] > level["neutral"] > level["sad"]
+
+
+def _tilt(wave):
+    """Median level of 1-4 kHz over that below 1 kHz in voiced frames, dB."""
+    framed = np.lib.stride_tricks.sliding_window_view(wave, 512)[::160] * np.hanning(512)
+    power = np.abs(np.fft.rfft(framed)) ** 2
+    low, high = power[:, :32].sum(axis=1), power[:, 32:128].sum(axis=1)
+    voiced = low > np.percentile(low, 50)
+    return np.median(10 * np.log10(high[voiced] / low[voiced]))
+
+
+@pytest.mark.parametrize(
+    ("dimension", "more", "feature"),
+    [("tilt", 1.0, _tilt), ("breath", -10.0, lambda w: _features(w)[51])],
+)
+def test_one_dimension_moves_its_own_cue(dimension, more, feature):
+    speaker = make_speaker("one", "m", "male", DIMENSIONS, 0)
+    words = sentence(inventory("en", "one"), "one")
+    values = [
+        feature(render(words, speaker, Expression(**{dimension: value}), rng("one", 0)))
+        for value in (-more, 0.0, more)
+    ]
+    assert values[0] < values[1] < values[2]
 
 
 def test_every_emotion_renders_within_limits_even_at_the_extremes():

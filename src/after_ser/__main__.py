@@ -10,6 +10,7 @@ from pathlib import Path
 import yaml
 
 from after_ser.errors import InputError
+from after_ser.prune import prune
 
 
 def main(arguments: list[str]) -> int:
@@ -23,10 +24,17 @@ def main(arguments: list[str]) -> int:
     preset.add_argument("fallback")
     report = commands.add_parser("report", help="write results/<run>/report.html if it is not new")
     report.add_argument("run")
+    pruning = commands.add_parser("prune", help="empty models of middle rounds (keep_models: last)")
+    pruning.add_argument("run")
     given, rest = parser.parse_known_args(arguments)
     try:
         if given.command == "choose-preset":
             print(choose_preset(Path(given.preferred), Path(given.fallback)))
+            return 0
+        if given.command == "prune":
+            config = yaml.safe_load((Path("results") / given.run / "config.yaml").read_text())
+            count, freed = prune(config)
+            print(f"{count} models emptied, {freed / 1e6:.1f} MB freed")
             return 0
         return write_report(given.run, rest)
     except InputError as error:

@@ -13,6 +13,7 @@ from transformers import Wav2Vec2Config
 from transformers.models.wav2vec2.modeling_wav2vec2 import Wav2Vec2Model
 
 from after_ser.backbone.load import load_encoder
+from after_ser.errors import InputError
 from after_ser.runtime.atomic import atomic_path, write_json
 
 HEADS = ("mean-relu-linear", "relu-mean-linear")
@@ -87,7 +88,14 @@ def save_classifier(model: Classifier, weights: Path, config: Path) -> None:
 
 
 def load_classifier(weights: Path, config: Path) -> Classifier:
-    """Read what `save_classifier` wrote; every weight must be there."""
+    """Read what `save_classifier` wrote; every weight must be there.
+
+    Raises InputError for a model that was pruned (an empty file, see after_ser.prune).
+    """
+    if weights.stat().st_size == 0:
+        raise InputError(
+            f"{weights}: this model was pruned; delete the file and its round is fitted again"
+        )
     described: dict[str, Any] = json.loads(config.read_text(encoding="utf-8"))
     encoder = Wav2Vec2Model(Wav2Vec2Config.from_dict(described["wav2vec2"]))
     model = Classifier(encoder, described["classes"], described["head"])

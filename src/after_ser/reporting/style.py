@@ -58,7 +58,7 @@ def styled() -> Iterator[None]:
 def save(figure: Figure, svg: str | Path, png: str | Path) -> None:
     """Write the figure as SVG and PNG without dates or versions in them."""
     with atomic_path(svg) as temporary:
-        figure.savefig(temporary, format="svg", bbox_inches="tight", metadata={})
+        figure.savefig(temporary, format="svg", bbox_inches="tight", metadata={"Date": None})
     with atomic_path(png) as temporary:
         figure.savefig(
             temporary, format="png", dpi=DPI, bbox_inches="tight", metadata={"Software": None}

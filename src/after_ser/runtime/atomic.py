@@ -55,5 +55,5 @@ def read_tsv(path: str | os.PathLike[str], numeric: tuple[str, ...] = ()) -> pd.
     """
     frame = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False, na_filter=False)
     for column in numeric:
-        frame[column] = pd.to_numeric(frame[column].replace("", "nan"))
+        frame[column] = pd.to_numeric(frame[column].mask(frame[column] == ""))
     return frame
