@@ -7,7 +7,7 @@ import math
 import pandas as pd
 import pytest
 from datasets_tables import CLASSES, clip, sessions_manifest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from after_ser.datasets.folds import Fold, make_fold, session_groups, speaker_groups
@@ -112,7 +112,7 @@ def test_input_errors():
         fold(moved)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(
     per_class=st.integers(2, 6),
     extra=st.integers(0, 3),

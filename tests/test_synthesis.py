@@ -266,16 +266,17 @@ def test_emotions_move_pitch_tilt_and_tempo_the_expected_way():
         for number in range(5):
             for gender in ("female", "male"):
                 wave = _says("direction", emotion, gender, number)
-                values.append(
-                    [_features(wave)[48], _tilt(wave), len(wave) / SAMPLE_RATE, wave.std()]
-                )
+                features = _features(wave)
+                length = len(wave) / SAMPLE_RATE
+                values.append([features[48], features[51], _tilt(wave), length, wave.std()])
         measured[emotion] = np.mean(values, axis=0)
-    pitch, tilt, length, level = (
-        {emotion: values[i] for emotion, values in measured.items()} for i in range(4)
+    pitch, periodicity, tilt, length, level = (
+        {emotion: values[i] for emotion, values in measured.items()} for i in range(5)
     )
     assert pitch["anger"] > pitch["neutral"] + 1 and pitch["happy"] > pitch["neutral"] + 1
     assert pitch["sad"] < pitch["neutral"]
-    assert tilt["anger"] > tilt["neutral"] + 1 and tilt["neutral"] > tilt["sad"]
+    assert tilt["anger"] > max(tilt["neutral"], tilt["happy"], tilt["sad"]) + 1
+    assert periodicity["sad"] < periodicity["neutral"]  # breathiness
     assert length["sad"] > length["neutral"] > length["anger"]
     assert level["anger"] > level["neutral"] > level["sad"]
 

@@ -52,7 +52,12 @@ class StepSchedule:
     """
 
     def __init__(self, durations: Sequence[float], seconds: float, *seed: str | int) -> None:
-        """`durations` and `seconds` in seconds; `seed` the named parts without the epoch."""
+        """`durations` and `seconds` in seconds; `seed` the named parts without the epoch.
+
+        Raises ValueError where there is no clip, of which no step could be made.
+        """
+        if len(durations) == 0:
+            raise ValueError("no clips to make batches of")
         self._durations = np.asarray(durations, dtype=np.float64)
         self._seconds = seconds
         self._seed = seed

@@ -92,17 +92,20 @@ def _default_ratio(classes: Sequence[str]) -> Mapping[str, float]:
 
 def _draw_class(clips: pd.DataFrame, count: int, source: tuple[str, str, int]) -> set[str]:
     """Return `count` utterances of one class, spread over corpora, then over their speakers."""
+    corpora: dict[str, dict[str, list[str]]] = {}
+    for utt, corpus, speaker in zip(clips["utt"], clips["corpus"], clips["speaker"], strict=True):
+        corpora.setdefault(corpus, {}).setdefault(speaker, []).append(utt)
+    sizes = {corpus: sum(map(len, own.values())) for corpus, own in corpora.items()}
     drawn: set[str] = set()
-    for corpus, quota in _shares(clips["corpus"], count, source).items():
-        own = clips[clips["corpus"] == corpus]
-        for speaker, share in _shares(own["speaker"], quota, source).items():
-            utts = own.loc[own["speaker"] == speaker, "utt"]
-            drawn.update(shuffled(utts, *source)[:share])
+    for corpus, quota in _shares(sizes, count, source).items():
+        own = corpora[corpus]
+        shares = _shares({speaker: len(utts) for speaker, utts in own.items()}, quota, source)
+        for speaker, share in shares.items():
+            drawn.update(shuffled(own[speaker], *source)[:share])
     return drawn
 
 
-def _shares(strata: pd.Series, count: int, source: tuple[str, str, int]) -> dict[str, int]:
+def _shares(sizes: Mapping[str, int], count: int, source: tuple[str, str, int]) -> dict[str, int]:
     """Return how many of `count` clips each stratum gives; ties are broken at random."""
-    sizes = strata.value_counts()
-    names = shuffled(sizes.index, *source)
-    return dict(zip(names, allocate(count, [int(sizes[name]) for name in names]), strict=True))
+    names = shuffled(sizes, *source)
+    return dict(zip(names, allocate(count, [sizes[name] for name in names]), strict=True))
