@@ -68,7 +68,7 @@ def hub():
     server.server_close()
 
 
-def fetch(endpoint, repo, out, home):
+def fetch(endpoint, repo, out, home, **more):
     """Run it in a process of its own, since the hub's client reads the environment once."""
     code = (
         "import sys\n"
@@ -82,7 +82,12 @@ def fetch(endpoint, repo, out, home):
     environment = {
         name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")
     }
-    environment |= {"HF_ENDPOINT": endpoint, "HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1"}
+    environment |= {
+        "HF_ENDPOINT": endpoint,
+        "HF_HOME": str(home),
+        "HF_HUB_DISABLE_XET": "1",
+        **more,
+    }
     return subprocess.run(
         [sys.executable, "-c", code, repo, REVISION, str(out)],
         env=environment, capture_output=True, text=True, timeout=60,
@@ -109,7 +114,9 @@ def test_only_what_is_needed_is_fetched_and_the_cache_serves_offline(hub, tmp_pa
 
 
 def test_an_unreachable_hub_says_what_to_do_instead(tmp_path):
-    done = fetch("http://127.0.0.1:9", "some/model", tmp_path / "out", tmp_path / "home")
+    # offline mode, because the client tries a refused connection again for 20 s
+    home = tmp_path / "home"
+    done = fetch("http://127.0.0.1:9", "some/model", tmp_path / "out", home, HF_HUB_OFFLINE="1")
     assert done.returncode == 1
     assert "folder: path" in done.stderr and "scratch: {" in done.stderr
     assert done.stderr.strip().splitlines()[-1].startswith("backbone: cannot fetch config.json")

@@ -30,6 +30,7 @@ def save_pretraining_model(
     """Write config.json, model.safetensors and preprocessor_config.json into `folder`."""
     folder = Path(folder)
     model.config.architectures = [type(model).__name__]
+    model.config.dtype = model.dtype  # else the config's bytes depend on how the model was made
     write_text(folder / CONFIG, model.config.to_json_string())
     save_tensors(folder / WEIGHTS, model.state_dict())
     write_json(folder / PREPROCESSOR, preprocessor(do_normalize, model.config.feat_extract_norm))

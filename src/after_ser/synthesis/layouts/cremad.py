@@ -30,7 +30,7 @@ class CremadLayout(Layout):
     name = "cremad"
     language = "en"
     sample_rate = 16_000
-    strength = 1.05
+    strength = 1.4
     speakers = interleave(_WOMEN, _MEN)
     labels = {
         "ANG": ("anger", 1271),

@@ -1,0 +1,168 @@
+"""The training loop: every labelled clip, the best epoch, frozen parts, named random draws."""
+
+import numpy as np
+import pytest
+import torch
+from finetune_clips import (
+    CLASSES,
+    CPU,
+    FRAMES_PER_SECOND,
+    SETTINGS,
+    labels,
+    random_clips,
+    ua,
+    write_start,
+)
+
+from after_ser.errors import InputError
+from after_ser.finetune import train as train_module
+from after_ser.finetune.batches import Clips
+from after_ser.finetune.classifier import start_classifier
+from after_ser.finetune.predict import predict
+from after_ser.finetune.train import class_weights, fit, negative_log_likelihood
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory):
+    return write_start(tmp_path_factory.mktemp("start"))
+
+
+def run(start, count=13, train=None, truth=None, val=None, parts=("fit", 1), **changes):
+    model = start_classifier(start, CLASSES, SETTINGS["head"], 7)
+    train = random_clips(count, seed=1) if train is None else train
+    truth = labels(len(train.utts)) if truth is None else truth
+    val = random_clips(8, seed=2) if val is None else val
+    settings = {**SETTINGS, **changes}
+    fitted = fit(
+        model, train, truth, val, labels(len(val.utts)), settings, FRAMES_PER_SECOND, parts, CPU, ua
+    )
+    return model, fitted, val
+
+
+@pytest.fixture
+def seen(monkeypatch):
+    """What training batches hold, as lists of clips; scoring has a collate of its own."""
+    batches = []
+    original = train_module.collate
+
+    def recording(frames, device):
+        batches.append([np.array(clip) for clip in frames])
+        return original(frames, device)
+
+    monkeypatch.setattr(train_module, "collate", recording)
+    return batches
+
+
+def numbered(count, length=6):
+    """Clips whose first channel is their number."""
+    clips = random_clips(count, seed=3, shortest=length, longest=length)
+    for number, frames in enumerate(clips.frames):
+        frames[:, 0] = number
+    return clips
+
+
+@pytest.mark.parametrize("count", [1, 4, 5, 9])
+def test_every_clip_is_seen_in_each_epoch_also_those_of_the_last_batch(start, seen, count):
+    run(start, train=numbered(count), max_epochs=2, patience=2)
+    numbers = [int(clip[0, 0]) for batch in seen for clip in batch]
+    assert sorted(numbers[:count]) == list(range(count))
+    assert sorted(numbers[count:]) == list(range(count))
+
+
+def test_training_crops_long_clips_at_different_places_and_no_short_ones(start, seen):
+    clips = random_clips(4, seed=4, shortest=100, longest=100)
+    clips.frames[0] = clips.frames[0][:20]
+    for frames in clips.frames:
+        frames[:, 0] = np.arange(len(frames))
+    run(start, train=clips, crop_s=2, max_epochs=3, patience=3)
+    found = [clip for batch in seen for clip in batch]
+    assert sorted({len(clip) for clip in found}) == [20, 50]
+    assert len({int(clip[0, 0]) for clip in found if len(clip) == 50}) > 3
+
+
+def test_the_best_epoch_is_restored_and_patience_ends_the_training(start):
+    # labels that mean nothing: the model learns them by heart and gets worse on val
+    truth = list(np.random.default_rng(5).permutation(labels(13)))
+    model, fitted, val = run(start, truth=truth, learning_rate=0.02, max_epochs=40, patience=4)
+    losses = list(fitted.history["val_loss"])
+    best = int(np.argmin(losses)) + 1
+    assert list(fitted.history["epoch"]) == list(range(1, len(losses) + 1))
+    assert fitted.best_epoch == best
+    assert len(losses) == best + 4 < 40, "it stopped after four epochs without a better one"
+    probs = predict(model, val, CPU)
+    truth = labels(len(val.utts))
+    assert negative_log_likelihood(probs, truth, CLASSES) == pytest.approx(min(losses), abs=1e-9)
+    assert ua(truth, probs) == fitted.history["val_ua"][best - 1]
+
+
+def test_a_fit_learns_classes_that_can_be_told_apart(start):
+    _, fitted, _ = run(start, count=24, learning_rate=0.01, max_epochs=20, patience=20)
+    assert fitted.history["val_ua"].max() == 1.0
+    assert fitted.history["train_loss"].iloc[-1] < 0.5 * fitted.history["train_loss"].iloc[0]
+
+
+def test_the_reported_train_loss_is_the_mean_over_clips(start, monkeypatch):
+    monkeypatch.setattr(train_module, "cross_entropy", lambda logits, targets, weight: (
+        logits.sum() * 0 + float(len(targets))
+    ))  # fmt: skip
+    _, fitted, _ = run(start, count=9, max_epochs=1)  # batches of 4, 4 and 1
+    assert fitted.history["train_loss"][0] == pytest.approx((16 + 16 + 1) / 9)
+
+
+def test_the_transformer_and_the_head_change_and_the_projection_does_not(start):
+    before = start_classifier(start, CLASSES, SETTINGS["head"], 7).state_dict()
+    model, _, _ = run(start)
+    after = model.state_dict()
+    changed = {name for name in after if not torch.equal(after[name], before[name])}
+    assert not {name for name in changed if name.startswith("projection.")}
+    assert {"output.weight", "output.bias"} <= changed
+    assert any(name.startswith("transformer.layers.0.attention") for name in changed)
+    assert not model.train().projection.training
+
+
+def test_the_same_names_give_the_same_weights_whatever_ran_before(start):
+    torch.manual_seed(1)
+    first, fitted, _ = run(start)
+    torch.manual_seed(2)
+    np.random.seed(3)
+    second, again, _ = run(start)
+    other, _, _ = run(start, parts=("fit", 2))
+    assert fitted.history.equals(again.history)
+    pairs = zip(first.parameters(), second.parameters(), strict=True)
+    assert all(torch.equal(one, two) for one, two in pairs)
+    assert not torch.equal(first.output.weight, other.output.weight)
+
+
+def test_one_clip_is_enough(start):
+    _, fitted, _ = run(start, count=1, val=random_clips(1, seed=2))
+    assert len(fitted.history) and np.isfinite(fitted.history.to_numpy()).all()
+
+
+@pytest.mark.parametrize("kind", ["none", "balanced"])
+def test_class_weights_are_finite_when_a_class_is_missing(start, kind):
+    targets = torch.tensor([0, 0, 0, 2])
+    weights = class_weights(targets, 4, kind)
+    assert torch.isfinite(weights).all() and (weights >= 0).all()
+    if kind == "balanced":
+        assert weights.tolist() == pytest.approx([0.5, 0.0, 1.5, 0.0])
+    _, fitted, _ = run(start, count=4, truth=["anger", "anger", "anger", "sad"], class_weights=kind)
+    assert np.isfinite(fitted.history.to_numpy()).all()
+
+
+def test_a_loss_that_is_not_finite_stops_with_one_line_that_names_it(start):
+    clips = random_clips(6, seed=1)
+    clips.frames[2][0, 0] = np.inf
+    with pytest.raises(InputError) as caught:
+        run(start, train=clips)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert "fine-tuning: the loss is nan in epoch 1" in message
+    assert "toy/1-" in message and "learning_rate" in message
+
+
+def test_clips_are_not_changed_by_training(start):
+    clips = random_clips(5, seed=1)
+    before = [frames.copy() for frames in clips.frames]
+    run(start, train=Clips(clips.utts, clips.frames), crop_s=0.4)
+    for one, two in zip(before, clips.frames, strict=True):
+        np.testing.assert_array_equal(one, two)
