@@ -50,8 +50,9 @@ lint: .venv/installed  ## linters and types
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/snakemake --lint
 
-refresh: .venv/installed  ## look again at the corpora: changed audio or labels are noticed
-	$(SNAKEMAKE) $(ARGS) -R index_corpus
+refresh: .venv/installed  ## look again at the corpora for changed audio or labels (ARGS='--configfile ...')
+	$(SNAKEMAKE) $(ARGS) -R index_corpus --until index_corpus
+	$(SNAKEMAKE) $(ARGS)
 
 lock: .venv/installed  ## remake the pinned environment from envs/requirements.in
 	$(PYTHON) -m venv build/lock

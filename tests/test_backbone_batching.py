@@ -49,6 +49,8 @@ def test_schedule_gives_whole_epochs_and_needs_no_history():
     for epoch in (0, 1):
         heard = np.concatenate([indices for at, indices in steps if at == epoch])
         assert sorted(heard) == list(range(len(LENGTHS)))
+    by_epoch = [[indices.tolist() for at, indices in steps if at == epoch] for epoch in (0, 1)]
+    assert by_epoch[0] != by_epoch[1]
     for step in (37, 5, 59):
         epoch, indices = StepSchedule(LENGTHS, 40, "s").batch(step)
         assert epoch == steps[step][0]

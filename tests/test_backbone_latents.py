@@ -77,6 +77,16 @@ def test_an_unreadable_clip_leaves_no_file(extracted):
     assert not (folder / "none").exists() or not list((folder / "none").iterdir())
 
 
+def test_a_clip_that_ends_early_leaves_no_file(extracted):
+    """Its header promises more samples than can be decoded, which shows only while extracting."""
+    _, folder = extracted
+    content = (folder / "audio" / "c1.flac").read_bytes()
+    (folder / "audio" / "c1.flac").write_bytes(content[: len(content) // 2])
+    with pytest.raises(InputError, match="c1"):
+        extract_latents(folder / "backbone", folder / "manifest.tsv", None, folder / "none", "cpu")
+    assert not list((folder / "none").iterdir())
+
+
 def test_unknown_clips_are_named(extracted):
     _, folder = extracted
     with Latents(folder / "out") as latents:

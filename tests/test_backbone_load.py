@@ -114,6 +114,8 @@ def test_truncated_weights_are_an_error(saved):
 def test_half_precision_checkpoints_become_float32(saved):
     _, folder = saved
     rewrite(folder, lambda tensors: {name: value.half() for name, value in tensors.items()})
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "dtype": "float16"}))
     assert {p.dtype for p in load_encoder(folder).parameters()} == {torch.float32}
 
 

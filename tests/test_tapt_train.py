@@ -8,6 +8,7 @@ import soundfile
 import torch
 from selfsupervised_clips import ARCH, GROUP_NORM, LENGTHS, settings, write_clips
 
+from after_ser.backbone.geometry import Geometry
 from after_ser.backbone.load import load_encoder, load_pretraining_model
 from after_ser.backbone.save import save_pretraining_model
 from after_ser.backbone.scratch import build_scratch
@@ -77,8 +78,6 @@ def test_audio_read_per_batch_gives_the_same_as_audio_in_memory(clips, tmp_path)
 
 def test_crops_are_bounded_differ_by_epoch_and_normalised(clips):
     model = build_scratch(ARCH, 0)
-    from after_ser.backbone.geometry import Geometry
-
     maker = Batches(clips, settings(), Geometry.of(model.config), True, ("x",))
     seen = {}
     for step in range(12):
@@ -91,6 +90,14 @@ def test_crops_are_bounded_differ_by_epoch_and_normalised(clips):
     assert not np.array_equal(seen[long][0], seen[long][1])
     assert abs(seen[long][0].mean()) < 1e-4
     assert seen[long][0].std() == pytest.approx(1, abs=1e-3)
+
+
+def test_masks_differ_from_step_to_step(tmp_path):
+    maker = Batches(write_clips(tmp_path, [1.0]), settings(), Geometry((40,), (40,)), True, ("x",))
+    first, second, again = maker.make(0), maker.make(1), maker.make(0)
+    assert (first.mask_array != second.mask_array).any()
+    assert (first.mask_array == again.mask_array).all()
+    assert (first.mask.numpy() == first.mask_array).all()
 
 
 def test_nan_stops_with_step_and_utterances(clips, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -41,8 +42,8 @@ def fit(
 ) -> Fit:
     """Train `model` in place and restore the epoch of lowest val loss.
 
-    settings: learning_rate, batch_size, max_epochs, patience, crop_s (training only),
-    class_weights; see config/README.md. Adam starts anew. Every random draw is named by
+    settings: learning_rate, batch_size, max_epochs, max_steps (0: no limit; checked after whole
+    epochs), patience, crop_s (training only), class_weights; see config/README.md. Adam starts anew. Every random draw is named by
     `seed_parts` and the epoch, so that nothing depends on what ran before.
     Raises InputError where the loss is not finite.
     """
@@ -57,7 +58,11 @@ def fit(
     rows: list[dict[str, float]] = []
     best_loss, best_epoch = float("inf"), 0
     best_state: dict[str, Tensor] = {}
-    for epoch in range(1, settings["max_epochs"] + 1):
+    steps_per_epoch = math.ceil(len(train.utts) / settings["batch_size"])
+    epochs = settings["max_epochs"]
+    if settings["max_steps"] > 0:
+        epochs = min(epochs, max(1, settings["max_steps"] // steps_per_epoch))
+    for epoch in range(1, epochs + 1):
         torch.manual_seed(derive_seed(*seed_parts, "dropout", epoch))
         draw = rng(*seed_parts, "batches", epoch)
         model.train()

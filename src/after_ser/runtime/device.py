@@ -23,7 +23,7 @@ def choose_device(name: str = "auto") -> torch.device:
         return torch.device("cpu")
     device = torch.device(name)
     if device.type == "cuda" and not torch.cuda.is_available():
-        raise InputError(f"device: {name} in the config, but torch sees no GPU; expected auto or cpu")
+        raise InputError(f"config: device: torch sees no GPU for {name}; expected auto or cpu")
     return device
 
 
@@ -47,4 +47,6 @@ def set_threads(count: int) -> None:
 def make_deterministic() -> None:
     """Ask torch for deterministic kernels; where a GPU has none, it warns and goes on."""
     torch.use_deterministic_algorithms(True, warn_only=True)
+    # filling every new tensor would guard against reading uninitialised memory, at 10 % of the time
+    torch.utils.deterministic.fill_uninitialized_memory = False
     torch.backends.cudnn.benchmark = False

@@ -21,6 +21,7 @@ def set_job_environment(threads: int) -> None:
         "TOKENIZERS_PARALLELISM": "false",
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "MPLBACKEND": "Agg",
+        "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # torch's deterministic mode asks for it
     }
     for name, value in defaults.items():
         os.environ.setdefault(name, value)

@@ -1,0 +1,139 @@
+"""What is planned, and why: the paper's grid, new arms and rounds, and a lost file."""
+
+import os
+
+import pytest
+from workflow_runs import (
+    AL,
+    REPO,
+    TINY,
+    beyond_summaries,
+    copy_run,
+    cpu_seconds,
+    pending,
+    planned_jobs,
+    resolved,
+    snakemake,
+    stamps,
+    succeed,
+    tiny,
+    write_config,
+)
+from yaml import safe_load
+
+from after_ser.grid import cells
+
+pytestmark = pytest.mark.slow
+
+PRESETS = sorted((REPO / "config").glob("*.yaml"))
+AFTER = "tapt/merged/fold{fold}/kmeans/seed0/entropy"
+FIT_FILES = {
+    "history.tsv",
+    "metrics.json",
+    "model/config.json",
+    "model/model.safetensors",
+    "pool.tsv",
+    "predictions.tsv",
+    "timing.json",
+}
+ROUND_FILES = FIT_FILES | {"labelled.tsv", "query.tsv", "query_timing.json"}
+
+
+def round_files(chain, index, folds=(1, 2), names=ROUND_FILES):
+    return {
+        f"{AL}/{chain.format(fold=fold)}/round{index}/{name}" for fold in folds for name in names
+    }
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.name)
+def test_a_preset_is_planned_without_any_data_in_under_a_minute(preset, tmp_path):
+    before = os.times()
+    run = snakemake(tmp_path, preset, "--dry-run", "--quiet", "rules")
+    assert run.status == 0, run.output[-3000:]
+    assert cpu_seconds(before) < 60
+    jobs = planned_jobs(run.output)
+    found = list(cells(resolved(safe_load(preset.read_text(encoding="utf-8")))))
+    rounds = {cell.folder for cell in found}
+    fits = sum(jobs.get(rule, 0) for rule in ("fit_round", "fit_round0", "fit_oneshot"))
+    choices = sum(jobs.get(rule, 0) for rule in ("acquire", "initial_set", "oneshot_subset"))
+    assert fits == len(rounds), "one fit for every round"
+    assert fits + choices <= 2 * len(rounds), "at most two jobs per round"
+    folds = {(cell.dataset, cell.fold, cell.start, cell.tapt_seed) for cell in found}
+    assert jobs["tapt"] == sum(start != "pretrained" for _, _, start, _ in folds)
+    if preset.name == "paper.yaml":
+        assert {cell.fold for cell in found} == {1, 2, 3, 4, 5} and jobs["tapt"] == 5
+        assert {cell.seed for cell in found} == set(range(10))
+
+
+def test_a_new_arm_plans_its_own_rounds_and_nothing_that_exists(tiny_run, tmp_path):
+    config = tiny()
+    config["arms"]["new"] = {"label": "New", "start": "tapt", "strategy": "margin"}
+    config["figures"]["figure2"]["arms"].append("new")
+    found = beyond_summaries(pending(tiny_run, write_config(tmp_path / "new.yaml", config)))
+    assert found == round_files("tapt/merged/fold{fold}/kmeans/seed0/margin", 1)
+
+
+def test_one_more_round_plans_only_that_round(tiny_run, tmp_path):
+    config = tiny()
+    config["budget"].append(1.0)
+    config["tables"]["table2"]["budgets"].append(1.0)
+    found = beyond_summaries(pending(tiny_run, write_config(tmp_path / "more.yaml", config)))
+    assert found == round_files(AFTER, 3)
+
+
+def test_another_last_budget_plans_only_the_last_rounds(tiny_run, tmp_path):
+    config = tiny()
+    config["budget"][-1] = 0.6
+    config["tables"]["table2"]["budgets"][-1] = 0.6
+    config["tables"]["table4"]["budgets"] = [0.6]
+    config["figures"]["figure3"]["bars"]["TAPT+FT"]["budget"] = 0.6
+    config["figures"]["figure3"]["curve"]["budgets"][-1] = 0.6
+    found = beyond_summaries(pending(tiny_run, write_config(tmp_path / "other.yaml", config)))
+    oneshot = "tapt/merged/fold{fold}/oneshot/seed0/random"
+    assert found == round_files(AFTER, 2) | round_files(
+        oneshot, 2, names=FIT_FILES | {"labelled.tsv"}
+    )
+
+
+def test_one_more_seed_plans_no_second_tapt_and_no_other_seed(tiny_run, tmp_path):
+    found = beyond_summaries(
+        pending(tiny_run, write_config(tmp_path / "seeds.yaml", {**tiny(), "seeds": [0, 1]}))
+    )
+    assert found and all(file.startswith(AL) and "/seed1/" in file for file in found)
+
+
+def test_words_are_no_reason_to_train_again(tiny_run, tmp_path):
+    config = {**tiny(), "note": "Another note."}
+    config["arms"]["after"]["label"] = "Another name"
+    config["protocols"]["paper"]["keep_models"] = "last"
+    found = pending(tiny_run, write_config(tmp_path / "words.yaml", config))
+    assert not beyond_summaries(found) and "results/tiny/config.yaml" in found
+
+
+def test_another_setting_of_the_fit_plans_every_fit_and_every_query_again(tiny_run, tmp_path):
+    config = tiny()
+    config["protocols"]["paper"]["learning_rate"] = 0.002
+    found = beyond_summaries(pending(tiny_run, write_config(tmp_path / "rate.yaml", config)))
+    rounds = round_files(AFTER, 1) | round_files(AFTER, 2)
+    assert rounds <= found
+    assert not [file for file in found if "/tapt/toy/" in file or file.endswith("initial.tsv")]
+
+
+def test_a_lost_metrics_file_costs_one_round_and_not_the_chain(tiny_run, tmp_path):
+    folder = copy_run(tiny_run, tmp_path / "run")
+    lost = f"{AL}/{AFTER.format(fold=1)}/round1"
+    (folder / lost / "metrics.json").unlink()
+    found = beyond_summaries(pending(folder, TINY))
+    assert found == round_files(AFTER, 1, folds=[1], names=FIT_FILES)
+    before = stamps(folder)
+    succeed(folder, TINY)
+    after = stamps(folder)
+    written = {path for path in after if after[path] != before.get(path)}
+    assert f"{lost}/metrics.json" in written and "results/tiny/scores.tsv" in written
+    fitted = {path for path in beyond_summaries(written) if not path.endswith(".log")}
+    assert fitted == round_files(AFTER, 1, folds=[1], names=FIT_FILES)
+    # only times can differ
+    for name in ("scores.tsv", "tables/table4.tsv"):
+        path = f"results/tiny/{name}"
+        assert (folder / path).read_bytes() == (tiny_run / path).read_bytes()
+    assert "Nothing to be done" in snakemake(folder, TINY).output
