@@ -24,13 +24,15 @@ rule initial_set:
         f"{SEED}/log/initial_set.log",
     wildcard_constraints:
         init="kmeans|random",
+    conda:
+        "../envs/environment.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=30,
     params:
         method_version="initial-1",
         settings=CONFIG["initial"],
         fraction=CONFIG["budget"][0],
-    resources:
-        mem_mb=4000,
-        runtime=30,
     message:
         "Initial set ({wildcards.init}), fold {wildcards.fold}, seed {wildcards.seed}"
     script:
@@ -51,13 +53,15 @@ rule acquire:
     wildcard_constraints:
         init="kmeans|random",
         round="[1-9][0-9]*",
-    params:
-        method_version="acquire-1",
-        fraction=fraction,
+    localrule: True
+    conda:
+        "../envs/environment.yaml"
     resources:
         mem_mb=2000,
         runtime=30,
-    localrule: True
+    params:
+        method_version="acquire-1",
+        fraction=fraction,
     message:
         "{wildcards.strategy} chooses the clips of round {wildcards.round}"
     script:
@@ -85,6 +89,13 @@ rule fit_round:
     wildcard_constraints:
         init="kmeans|random",
         round="[1-9][0-9]*",
+    conda:
+        "../envs/environment.yaml"
+    threads: CONFIG["threads"]
+    resources:
+        gpu=GPU,
+        mem_mb=8000,
+        runtime=training_minutes(240),
     params:
         method_version="fit-1",
         settings=fit_settings,
@@ -93,11 +104,6 @@ rule fit_round:
         classes=CONFIG["classes"],
         device=CONFIG["device"],
         threads=CONFIG["threads"],
-    threads: CONFIG["threads"]
-    resources:
-        gpu=GPU,
-        mem_mb=8000,
-        runtime=training_minutes(240),
     message:
         "Fine-tuning round {wildcards.round}: {wildcards.start}, {wildcards.init}, "
         "{wildcards.strategy}, fold {wildcards.fold}, seed {wildcards.seed}"
@@ -148,13 +154,15 @@ rule oneshot_subset:
         f"{ROUND}/log/oneshot_subset.log",
     wildcard_constraints:
         init="oneshot",
-    params:
-        method_version="oneshot-1",
-        fraction=fraction,
+    localrule: True
+    conda:
+        "../envs/environment.yaml"
     resources:
         mem_mb=1000,
         runtime=10,
-    localrule: True
+    params:
+        method_version="oneshot-1",
+        fraction=fraction,
     message:
         "Random subset of budget {wildcards.round}, fold {wildcards.fold}, seed {wildcards.seed}"
     script:

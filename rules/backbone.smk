@@ -20,21 +20,25 @@ if "scratch" in BACKBONE:
             summary="results/{run}/backbone/{backbone}/summary.json",
         log:
             "results/{run}/log/pretrain_backbone/{backbone}.log",
-        params:
-            method_version="pretrain-1",
-            corpora=list(reserved_speakers()),
-            use=reserved_speakers(),
-            arch=BACKBONE["scratch"],
-            settings={k: v for k, v in BACKBONE["pretraining"].items() if k != "corpora"},
-            seed=BACKBONE["pretraining"]["seed"],
-            device=CONFIG["device"],
-            threads=CONFIG["threads"],
-            state="results/{run}/state/backbone/{backbone}",
+        conda:
+            "../envs/environment.yaml"
         threads: CONFIG["threads"]
         resources:
             gpu=GPU,
             mem_mb=8000,
             runtime=training_minutes(1440),
+        params:
+            method_version="pretrain-1",
+            corpora=list(reserved_speakers()),
+            use=reserved_speakers(),
+            arch=BACKBONE["scratch"],
+            settings={
+                k: v for k, v in BACKBONE["pretraining"].items() if k != "corpora"
+            },
+            seed=BACKBONE["pretraining"]["seed"],
+            device=CONFIG["device"],
+            threads=CONFIG["threads"],
+            state="results/{run}/state/backbone/{backbone}",
         message:
             "Pre-training backbone {wildcards.backbone} from scratch"
         script:
@@ -50,13 +54,15 @@ else:
             origin="results/{run}/backbone/{backbone}/origin.json",
         log:
             "results/{run}/log/materialise_backbone/{backbone}.log",
-        params:
-            method_version="materialise-1",
-            backbone=BACKBONE,
+        localrule: True
+        conda:
+            "../envs/environment.yaml"
         resources:
             mem_mb=4000,
             runtime=60,
-        localrule: True
+        params:
+            method_version="materialise-1",
+            backbone=BACKBONE,
         message:
             "Fetching backbone {wildcards.backbone}"
         script:
@@ -74,15 +80,17 @@ rule pretrained_latents:
         timing=f"{LATENTS}/pretrained/{{dataset}}/timing.json",
     log:
         "results/{run}/{split}/log/latents/{backbone}/pretrained/{dataset}.log",
-    params:
-        method_version="latents-1",
-        device=CONFIG["device"],
-        threads=CONFIG["threads"],
+    conda:
+        "../envs/environment.yaml"
     threads: CONFIG["threads"]
     resources:
         gpu=GPU,
         mem_mb=6000,
         runtime=training_minutes(120),
+    params:
+        method_version="latents-1",
+        device=CONFIG["device"],
+        threads=CONFIG["threads"],
     message:
         "Frozen CNN outputs of {wildcards.backbone} on {wildcards.dataset}"
     script:

@@ -44,15 +44,23 @@ wildcard_constraints:
 def table_files():
     """Every table of the config, in all its formats, and the scores behind them."""
     formats = ["tsv", "md", "tex", "html"]
-    files = [f"results/{RUN}/tables/{name}.{suffix}" for name in TABLES for suffix in formats]
+    files = [
+        f"results/{RUN}/tables/{name}.{suffix}" for name in TABLES for suffix in formats
+    ]
     return [*files, *([f"results/{RUN}/scores.tsv"] if scored_cells() else [])]
 
 
 def figure_files():
     """Every figure of the config, in all its formats, and a confusion matrix per arm."""
     formats = ["svg", "png", "html", "tsv"]
-    files = [f"results/{RUN}/figures/{name}.{suffix}" for name in FIGURES for suffix in formats]
-    return files + [f"results/{RUN}/figures/confusion-{arm}.png" for arm in last_cells()]
+    files = [
+        f"results/{RUN}/figures/{name}.{suffix}"
+        for name in FIGURES
+        for suffix in formats
+    ]
+    return files + [
+        f"results/{RUN}/figures/confusion-{arm}.png" for arm in last_cells()
+    ]
 
 
 def scored_cells():
@@ -82,8 +90,13 @@ def score_files(wildcards):
 
 def tapt_summaries(wildcards):
     """The summary of every TAPT run that a cell starts from."""
-    return list({cell.lineage[0][1].replace("timing.json", "summary.json"): None
-                 for cell in scored_cells() if cell.start != "pretrained"})
+    return list(
+        {
+            cell.lineage[0][1].replace("timing.json", "summary.json"): None
+            for cell in scored_cells()
+            if cell.start != "pretrained"
+        }
+    )
 
 
 def release(wildcards):
@@ -106,7 +119,10 @@ def synthetic_layout(wildcards):
 
 def members(dataset):
     """The corpora of a dataset, its target first."""
-    return [CONFIG["datasets"][dataset]["target"], *CONFIG["datasets"][dataset]["extra"]]
+    return [
+        CONFIG["datasets"][dataset]["target"],
+        *CONFIG["datasets"][dataset]["extra"],
+    ]
 
 
 def reserved_speakers():
@@ -117,7 +133,9 @@ def reserved_speakers():
 def start_weights(wildcards):
     """The checkpoint that fine-tuning starts from."""
     if wildcards.start == "pretrained":
-        return f"results/{wildcards.run}/backbone/{wildcards.backbone}/model.safetensors"
+        return (
+            f"results/{wildcards.run}/backbone/{wildcards.backbone}/model.safetensors"
+        )
     seed = tapt_seed(CONFIG, wildcards.start, int(wildcards.seed))
     return (
         f"results/{wildcards.run}/{wildcards.split}/tapt/{wildcards.backbone}/{wildcards.start}/"

@@ -10,15 +10,17 @@ rule synthesise_corpus:
         root=directory("results/corpora/{corpus}/release"),
     log:
         "results/corpora/{corpus}/log/synthesise.log",
+    conda:
+        "../envs/environment.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=20,
     params:
         method_version="synthesise-1",
         layout=synthetic_layout,
         clips=lambda w: CONFIG["corpora"][w.corpus]["synthetic"]["clips"],
         speakers=lambda w: CONFIG["corpora"][w.corpus]["synthetic"]["speakers"],
         seed=lambda w: CONFIG["corpora"][w.corpus]["synthetic"]["seed"],
-    resources:
-        mem_mb=1000,
-        runtime=20,
     message:
         "Writing synthetic speech in the release layout of {wildcards.corpus}"
     script:
@@ -32,15 +34,17 @@ rule index_corpus:
         index="results/corpora/{corpus}/index.tsv",
     log:
         "results/corpora/{corpus}/log/index.log",
+    conda:
+        "../envs/environment.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=60,
     params:
         method_version="index-1",
         corpus=lambda w: w.corpus,
         layout=lambda w: CONFIG["corpora"][w.corpus]["layout"],
         root=release_root,
         options=lambda w: CONFIG["corpora"][w.corpus]["options"],
-    resources:
-        mem_mb=1000,
-        runtime=60,
     message:
         "Reading names, labels and checksums of {wildcards.corpus}"
     script:
@@ -62,12 +66,14 @@ rule convert_corpus:
         audio=directory("results/corpora/{corpus}/audio"),
     log:
         "results/corpora/{corpus}/log/convert.log",
-    params:
-        method_version="convert-1",
+    conda:
+        "../envs/environment.yaml"
     threads: 2
     resources:
         mem_mb=2000,
         runtime=120,
+    params:
+        method_version="convert-1",
     message:
         "Resampling {wildcards.corpus} to 16 kHz"
     script:

@@ -7,26 +7,34 @@ OUTPUTS: results/{run}/{split}/datasets/{dataset}/{manifest,dropped,fold*}.tsv, 
 
 rule merge_corpora:
     input:
-        manifests=lambda w: [f"results/corpora/{c}/manifest.tsv" for c in members(w.dataset)],
-        rejected=lambda w: [f"results/corpora/{c}/rejected.tsv" for c in members(w.dataset)],
+        manifests=lambda w: [
+            f"results/corpora/{c}/manifest.tsv" for c in members(w.dataset)
+        ],
+        rejected=lambda w: [
+            f"results/corpora/{c}/rejected.tsv" for c in members(w.dataset)
+        ],
     output:
         manifest="results/{run}/{split}/datasets/{dataset}/manifest.tsv",
         dropped="results/{run}/{split}/datasets/{dataset}/dropped.tsv",
     log:
         "results/{run}/{split}/log/merge_corpora/{dataset}.log",
+    conda:
+        "../envs/environment.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=20,
     params:
         method_version="merge-1",
         corpora=lambda w: members(w.dataset),
-        layouts=lambda w: {c: CONFIG["corpora"][c]["layout"] for c in members(w.dataset)},
+        layouts=lambda w: {
+            c: CONFIG["corpora"][c]["layout"] for c in members(w.dataset)
+        },
         labels=lambda w: {c: CONFIG["corpora"][c]["labels"] for c in members(w.dataset)},
         reserved=reserved_speakers(),
         max_rejected_share=lambda w: {
             c: CONFIG["corpora"][c]["max_rejected_share"] for c in members(w.dataset)
         },
         classes=CONFIG["classes"],
-    resources:
-        mem_mb=1000,
-        runtime=20,
     message:
         "Merging the corpora of {wildcards.dataset}"
     script:
@@ -41,15 +49,17 @@ rule make_fold:
         balance="results/{run}/{split}/datasets/{dataset}/fold{fold}.balance.tsv",
     log:
         "results/{run}/{split}/log/make_fold/{dataset}/fold{fold}.log",
+    conda:
+        "../envs/environment.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=20,
     params:
         method_version="fold-1",
         dataset=lambda w: w.dataset,
         target=lambda w: CONFIG["datasets"][w.dataset]["target"],
         settings=lambda w: CONFIG["datasets"][w.dataset],
         classes=CONFIG["classes"],
-    resources:
-        mem_mb=1000,
-        runtime=20,
     message:
         "Splitting and balancing {wildcards.dataset}, fold {wildcards.fold}"
     script:
@@ -78,14 +88,16 @@ rule audit_dataset:
         composition="results/{run}/{split}/datasets/{dataset}/composition.tsv",
     log:
         "results/{run}/{split}/log/audit_dataset/{dataset}.log",
+    conda:
+        "../envs/environment.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=20,
     params:
         method_version="audit-1",
         folds=lambda w: folds(CONFIG, w.dataset),
         target=lambda w: CONFIG["datasets"][w.dataset]["target"],
         classes=CONFIG["classes"],
-    resources:
-        mem_mb=1000,
-        runtime=20,
     message:
         "Proving that no clip, duplicate or test speaker of {wildcards.dataset} is on two sides"
     script:

@@ -29,9 +29,11 @@ rule figure2:
         tsv=f"{FIGURE}/figure2.tsv",
     log:
         "results/{run}/log/figure2.log",
+    localrule: True
+    conda:
+        "../envs/environment.yaml"
     params:
         method_version="figure2-1",
-    localrule: True
     message:
         "Figure 2 of {wildcards.run}"
     script:
@@ -60,9 +62,11 @@ rule figure3:
         tsv=f"{FIGURE}/figure3.tsv",
     log:
         "results/{run}/log/figure3.log",
+    localrule: True
+    conda:
+        "../envs/environment.yaml"
     params:
         method_version="figure3-1",
-    localrule: True
     message:
         "Figure 3 of {wildcards.run}"
     script:
@@ -87,10 +91,12 @@ rule confusion:
         "results/{run}/log/confusion/{arm}.log",
     wildcard_constraints:
         arm="[A-Za-z][A-Za-z0-9-]*",
+    localrule: True
+    conda:
+        "../envs/environment.yaml"
     params:
         method_version="confusion-1",
         arm=lambda w: w.arm,
-    localrule: True
     message:
         "Confusion matrix of {wildcards.arm}"
     script:

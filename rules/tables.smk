@@ -12,9 +12,11 @@ rule save_config:
         config="results/{run}/config.yaml",
     log:
         "results/{run}/log/save_config.log",
+    localrule: True
+    conda:
+        "../envs/environment.yaml"
     params:
         config=CONFIG,
-    localrule: True
     message:
         "Saving the resolved configuration of {wildcards.run}"
     script:
@@ -30,9 +32,11 @@ rule gather_scores:
         times="results/{run}/times.tsv",
     log:
         "results/{run}/log/gather_scores.log",
+    localrule: True
+    conda:
+        "../envs/environment.yaml"
     params:
         method_version="gather-1",
-    localrule: True
     message:
         "Gathering the scores and times of {wildcards.run}"
     script:
@@ -58,9 +62,11 @@ rule table1:
         ),
     log:
         "results/{run}/log/table1.log",
+    localrule: True
+    conda:
+        "../envs/environment.yaml"
     params:
         method_version="table1-1",
-    localrule: True
     message:
         "Table 1 of {wildcards.run}"
     script:
@@ -86,9 +92,11 @@ rule table2:
         ),
     log:
         "results/{run}/log/table2.log",
+    localrule: True
+    conda:
+        "../envs/environment.yaml"
     params:
         method_version="table2-1",
-    localrule: True
     message:
         "Table 2 of {wildcards.run}"
     script:
@@ -113,9 +121,11 @@ rule table4:
         ),
     log:
         "results/{run}/log/table4.log",
+    localrule: True
+    conda:
+        "../envs/environment.yaml"
     params:
         method_version="table4-1",
-    localrule: True
     message:
         "Table 4 of {wildcards.run}"
     script:

@@ -25,6 +25,13 @@ rule tapt:
         f"results/{{run}}/{{split}}/log/tapt/{TAPT}.log",
     wildcard_constraints:
         start="(?!pretrained/)[A-Za-z][A-Za-z0-9-]*",
+    conda:
+        "../envs/environment.yaml"
+    threads: CONFIG["threads"]
+    resources:
+        gpu=GPU,
+        mem_mb=16000,
+        runtime=training_minutes(720),
     params:
         method_version="tapt-1",
         settings=lambda w: {
@@ -36,11 +43,6 @@ rule tapt:
         device=CONFIG["device"],
         threads=CONFIG["threads"],
         state=f"results/{{run}}/{{split}}/state/tapt/{TAPT}",
-    threads: CONFIG["threads"]
-    resources:
-        gpu=GPU,
-        mem_mb=16000,
-        runtime=training_minutes(720),
     message:
         "TAPT ({wildcards.start}) on {wildcards.dataset}, fold {wildcards.fold}"
     script:
@@ -58,15 +60,17 @@ rule tapt_latents:
         timing=f"results/{{run}}/{{split}}/latents/{TAPT}/timing.json",
     log:
         f"results/{{run}}/{{split}}/log/latents/{TAPT}.log",
-    params:
-        method_version="latents-2",
-        device=CONFIG["device"],
-        threads=CONFIG["threads"],
+    conda:
+        "../envs/environment.yaml"
     threads: CONFIG["threads"]
     resources:
         gpu=GPU,
         mem_mb=6000,
         runtime=training_minutes(120),
+    params:
+        method_version="latents-2",
+        device=CONFIG["device"],
+        threads=CONFIG["threads"],
     message:
         "Frozen CNN outputs after TAPT, {wildcards.dataset}, fold {wildcards.fold}"
     script:

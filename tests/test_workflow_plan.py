@@ -110,13 +110,30 @@ def test_words_are_no_reason_to_train_again(tiny_run, tmp_path):
     assert not beyond_summaries(found) and "results/tiny/config.yaml" in found
 
 
-def test_another_setting_of_the_fit_plans_every_fit_and_every_query_again(tiny_run, tmp_path):
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("protocols/paper/learning_rate", 0.002),
+        ("tapt/tapt/learning_rate", 0.002),
+        ("backbones/toy/pretraining/seed", 1),
+    ],
+)
+def test_another_setting_plans_every_query_that_depends_on_it_again(
+    tiny_run, tmp_path, path, value
+):
     config = tiny()
-    config["protocols"]["paper"]["learning_rate"] = 0.002
-    found = beyond_summaries(pending(tiny_run, write_config(tmp_path / "rate.yaml", config)))
-    rounds = round_files(AFTER, 1) | round_files(AFTER, 2)
-    assert rounds <= found
-    assert not [file for file in found if "/tapt/toy/" in file or file.endswith("initial.tsv")]
+    place = config
+    *parents, last = path.split("/")
+    for key in parents:
+        place = place[key]
+    place[last] = value
+    found = beyond_summaries(pending(tiny_run, write_config(tmp_path / "other.yaml", config)))
+    assert round_files(AFTER, 1) | round_files(AFTER, 2) <= found
+    # what does not depend on it stays
+    frozen = round_files("pretrained/merged/fold{fold}/random/seed0/random", 1)
+    assert bool(frozen & found) == (not path.startswith("tapt/"))
+    assert bool([file for file in found if "/tapt/toy/" in file]) == ("protocols" not in path)
+    assert not [file for file in found if "/datasets/" in file or "corpora" in file]
 
 
 def test_a_lost_metrics_file_costs_one_round_and_not_the_chain(tiny_run, tmp_path):

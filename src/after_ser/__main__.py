@@ -18,7 +18,8 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m after_ser")
     commands = parser.add_subparsers(dest="command", required=True)
     preset = commands.add_parser(
-        "choose-preset", help="print the first preset if its hub backbone can be had, else the second"
+        "choose-preset",
+        help="print the first preset if its hub backbone can be had, else the second",
     )
     preset.add_argument("preferred")
     preset.add_argument("fallback")

@@ -72,7 +72,7 @@ def _with_defaults(value: Any, node: Any, schema: Config) -> Any:
 def _describe(error: ValidationError, schema: Config) -> str:
     where = ".".join(str(part) for part in error.path) or "the top level"
     if error.validator == "additionalProperties" and isinstance(error.instance, dict):
-        known = list(error.schema.get("properties", {}))  # type: ignore[union-attr]
+        known = list(error.schema.get("properties", {}))
         unknown = next(key for key in error.instance if key not in known)
         near = difflib.get_close_matches(str(unknown), known, n=1, cutoff=0.5)
         hint = f'did you mean "{near[0]}"?' if near else f"expected one of: {', '.join(known)}"
@@ -81,9 +81,11 @@ def _describe(error: ValidationError, schema: Config) -> str:
         missing = [key for key in error.validator_value if key not in error.instance]
         return f'config: key "{missing[0]}" is missing in {where}'
     if error.validator == "pattern":
-        extra = "; letters, digits and hyphens, starting with a letter" if "A-Za-z" in str(
-            error.validator_value
-        ) else f"; expected the form {error.validator_value}"
+        extra = (
+            "; letters, digits and hyphens, starting with a letter"
+            if "A-Za-z" in str(error.validator_value)
+            else f"; expected the form {error.validator_value}"
+        )
         return f"config: {where}: {error.instance!r} is not valid{extra}"
     return f"config: {where}: {error.message}"
 
@@ -102,9 +104,7 @@ def _check_corpora(config: Config) -> None:
             raise InputError(f"config: corpora.{name}: expected exactly one of root and synthetic")
         for raw, label in corpus["labels"].items():
             if label is not None:
-                _expect_key(
-                    label, config["classes"], f"corpora.{name}.labels.{raw}", "class"
-                )
+                _expect_key(label, config["classes"], f"corpora.{name}.labels.{raw}", "class")
 
 
 def _check_datasets(config: Config) -> None:

@@ -33,12 +33,19 @@ def main(snakemake):
     parts = (w.dataset, int(w.fold), w.init, int(w.seed), w.start, w.strategy, int(w.round))
     with watch.computing():
         query(
-            snakemake.input.pool, len(known), p.fraction, w.strategy,
-            ("query", *parts), snakemake.output.query,
+            snakemake.input.pool,
+            len(known),
+            p.fraction,
+            w.strategy,
+            ("query", *parts),
+            snakemake.output.query,
         )
     write_json(snakemake.output.timing, watch.read("query", "cpu", 1))
     ask_oracle(
-        snakemake.output.query, known, snakemake.input.manifest, int(w.round),
+        snakemake.output.query,
+        known,
+        snakemake.input.manifest,
+        int(w.round),
         snakemake.output.labelled,
     )
 

@@ -38,8 +38,15 @@ def main(snakemake):
         )
     folder = Path(snakemake.output.metrics).parent
     write_round(
-        folder, model=model, fitted=fitted, frames=frames, split=split, labelled=labelled,
-        budget=p.fraction, round_index=round_index, score=score,
+        folder,
+        model=model,
+        fitted=fitted,
+        frames=frames,
+        split=split,
+        labelled=labelled,
+        budget=p.fraction,
+        round_index=round_index,
+        score=score,
     )
     write_json(snakemake.output.timing, watch.read("fit", device_name(device), p.threads))
 

@@ -69,9 +69,7 @@ def nearest_to_centres(clustering: Clustering, count: int) -> npt.NDArray[np.int
 
     The order takes the clusters in turn, the most central clip of each first.
     """
-    members = [
-        np.flatnonzero(clustering.assignment == index) for index in range(clustering.k)
-    ]
+    members = [np.flatnonzero(clustering.assignment == index) for index in range(clustering.k)]
     picks: list[tuple[int, int, int]] = []
     for index, share in enumerate(quotas([len(m) for m in members], count)):
         own = members[index]

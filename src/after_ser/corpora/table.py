@@ -36,7 +36,7 @@ class Table(Corpus):
     layout = "csv"
     example = "metadata.csv"
     default_labels: ClassVar[Mapping[str, str | None]] = {}
-    known_options = frozenset({"table", "ignore"})
+    known_options = frozenset({"table"})
 
     def scan(self, root: Path, options: Mapping[str, Any]) -> Iterator[Utterance]:
         """Yield one utterance per row; audio below the root that no row names is counted."""

@@ -33,6 +33,7 @@ KEYS = [
 MEASURED = ["labelled", "n_train", "val_labels", "ua", "wa", "macro_f1", "best_epoch", "epochs"]
 SCORES = [*KEYS, *MEASURED]
 PARTS = ("tapt", "latents", "initial", "query", "fit")
+ON_DEVICE = frozenset({"tapt", "latents", "fit"})
 SPENT = [*(f"{part}_s" for part in PARTS), "total_s", "compute_total_s"]
 TIMES = [*KEYS, "device", *SPENT]
 NUMERIC = ["round", "budget", *MEASURED, *SPENT]
@@ -74,7 +75,8 @@ def lineage_time(lineage: Iterable[tuple[str, str | Path]]) -> dict[str, Any]:
             device = str(timing["device"])
         except KeyError as error:
             raise InputError(f"{path}: {error} missing, expected a timing record") from None
-        if device not in devices:
+        # choosing clips always runs on the CPU, beside whatever device the models run on
+        if part in ON_DEVICE and device not in devices:
             devices.append(device)
     return {
         "device": " + ".join(sorted(devices)),

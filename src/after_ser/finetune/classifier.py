@@ -74,7 +74,9 @@ def start_classifier(start: Path, classes: list[str], head: str, seed: int) -> C
 
 def save_classifier(model: Classifier, weights: Path, config: Path) -> None:
     """Write model.safetensors and config.json (architecture, classes, head)."""
-    tensors = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    tensors = {
+        name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()
+    }
     with atomic_path(weights) as temporary:
         save_file(tensors, temporary)
     write_json(

@@ -150,4 +150,3 @@ def write_round(
             **scored,
         },
     )
-

@@ -42,9 +42,9 @@ def fit(
 ) -> Fit:
     """Train `model` in place and restore the epoch of lowest val loss.
 
-    settings: learning_rate, batch_size, max_epochs, max_steps (0: no limit; checked after whole
-    epochs), patience, crop_s (training only), class_weights; see config/README.md. Adam starts anew. Every random draw is named by
-    `seed_parts` and the epoch, so that nothing depends on what ran before.
+    settings: learning_rate, batch_size, max_epochs, max_steps (0: no limit; whole epochs),
+    patience, crop_s (training only), class_weights; see config/README.md. Adam starts anew. Every random
+    draw is named by `seed_parts` and the epoch, so that nothing depends on what ran before.
     Raises InputError where the loss is not finite.
     """
     classes = model.classes
@@ -68,9 +68,7 @@ def fit(
         model.train()
         total = 0.0
         for batch in epoch_batches(lengths, settings["batch_size"], draw):
-            latents, sizes = collate(
-                [crop(train.frames[i], longest, draw) for i in batch], device
-            )
+            latents, sizes = collate([crop(train.frames[i], longest, draw) for i in batch], device)
             logits = model(latents, sizes)
             loss = cross_entropy(logits, targets[batch].to(device), weight=weights)
             if not bool(torch.isfinite(loss)):

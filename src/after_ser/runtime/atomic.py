@@ -30,7 +30,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Write `text` as UTF-8 with "\\n" line ends."""
+    """Write `text` as UTF-8 with Unix line ends."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
@@ -40,7 +40,9 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def write_tsv(path: str | os.PathLike[str], frame: pd.DataFrame, float_format: str = "%.6f") -> None:
+def write_tsv(
+    path: str | os.PathLike[str], frame: pd.DataFrame, float_format: str = "%.6f"
+) -> None:
     """Write `frame` as TSV with a header; floats with a fixed format so that bytes are stable."""
     with atomic_path(path) as temporary:
         frame.to_csv(

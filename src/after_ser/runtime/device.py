@@ -48,5 +48,5 @@ def make_deterministic() -> None:
     """Ask torch for deterministic kernels; where a GPU has none, it warns and goes on."""
     torch.use_deterministic_algorithms(True, warn_only=True)
     # filling every new tensor would guard against reading uninitialised memory, at 10 % of the time
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False

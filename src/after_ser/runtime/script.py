@@ -43,7 +43,7 @@ def run_script(main: Callable[[Any], None], namespace: dict[str, Any]) -> None:
         return
     with open(log_path, "w", encoding="utf-8") as log:
         screen = sys.stderr
-        sys.stderr = _Tee(screen, log)  # type: ignore[assignment]
+        sys.stderr = _Tee(screen, log)
         try:
             _run(main, snakemake, log)
         finally:
