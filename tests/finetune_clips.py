@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+import yaml
 from selfsupervised_clips import ARCH, GROUP_NORM
 
 from after_ser.backbone.latents import INDEX, LATENTS, MEANS
@@ -18,15 +19,16 @@ CLASSES = ["anger", "neutral", "sad", "happy"]
 WIDTH = 16  # channels of the CNN's output in ARCH
 CPU = torch.device("cpu")
 FRAMES_PER_SECOND = 25.0  # of ARCH: 640 samples per frame
+#: The schema's defaults, so that a new setting does not have to be repeated here.
+_PROTOCOL = yaml.safe_load(
+    (Path(__file__).parent.parent / "config/schema/config.schema.yaml").read_text(encoding="utf-8")
+)["properties"]["protocols"]["additionalProperties"]["properties"]
 SETTINGS = {
-    "warm_start": True,
-    "head": "mean-relu-linear",
-    "class_weights": "none",
+    **{name: node["default"] for name, node in _PROTOCOL.items()},
     "learning_rate": 0.003,
     "batch_size": 4,
     "max_epochs": 3,
     "patience": 3,
-    "crop_s": 10,
 }
 
 

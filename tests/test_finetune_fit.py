@@ -133,6 +133,12 @@ def test_the_same_names_give_the_same_weights_whatever_ran_before(start):
     assert not torch.equal(first.output.weight, other.output.weight)
 
 
+@pytest.mark.parametrize(("limit", "epochs"), [(0, 3), (1, 1), (7, 1), (8, 2), (11, 2), (99, 3)])
+def test_a_step_limit_ends_after_whole_epochs_and_never_before_the_first(start, limit, epochs):
+    _, fitted, _ = run(start, count=13, max_steps=limit)  # four steps an epoch, three epochs
+    assert len(fitted.history) == epochs
+
+
 def test_one_clip_is_enough(start):
     _, fitted, _ = run(start, count=1, val=random_clips(1, seed=2))
     assert len(fitted.history) and np.isfinite(fitted.history.to_numpy()).all()

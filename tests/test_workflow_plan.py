@@ -136,6 +136,19 @@ def test_another_setting_plans_every_query_that_depends_on_it_again(
     assert not [file for file in found if "/datasets/" in file or "corpora" in file]
 
 
+def test_a_setting_is_not_overlooked_because_a_fold_is_new(tiny_run, tmp_path):
+    """Snakemake skips a job's params where an ancient input comes from a job of the plan."""
+    config = {**tiny(), "folds": [1, 2, 3]}
+    config["protocols"]["paper"]["learning_rate"] = 0.002
+    found = beyond_summaries(pending(tiny_run, write_config(tmp_path / "both.yaml", config)))
+    for index in (1, 2):
+        assert round_files(AFTER, index, folds=(1, 2, 3)) <= found
+    config["protocols"] = tiny()["protocols"]
+    found = beyond_summaries(pending(tiny_run, write_config(tmp_path / "fold.yaml", config)))
+    assert round_files(AFTER, 2, folds=[3]) <= found
+    assert not [file for file in found if "fold1" in file or "fold2" in file]
+
+
 def test_a_lost_metrics_file_costs_one_round_and_not_the_chain(tiny_run, tmp_path):
     folder = copy_run(tiny_run, tmp_path / "run")
     lost = f"{AL}/{AFTER.format(fold=1)}/round1"
