@@ -30,7 +30,7 @@ class CremadLayout(Layout):
     name = "cremad"
     language = "en"
     sample_rate = 16_000
-    strength = 1.4
+    strength = 1.8
     speakers = interleave(_WOMEN, _MEN)
     labels = {
         "ANG": ("anger", 1271),

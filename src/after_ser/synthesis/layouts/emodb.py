@@ -14,7 +14,7 @@ class EmodbLayout(Layout):
     name = "emodb"
     language = "de"
     sample_rate = 16_000
-    strength = 1.7
+    strength = 2.2
     speakers = interleave(("08", "09", "13", "14", "16"), ("03", "10", "11", "12", "15"))
     labels = {
         "W": ("anger", 127),

@@ -21,7 +21,7 @@ class EmovdbLayout(Layout):
     name = "emovdb"
     language = "en"
     sample_rate = 16_000
-    strength = 1.45
+    strength = 1.8
     speakers = interleave(("bea", "jenie"), ("josh", "sam"))
     labels = {
         "anger": ("anger", 1160),

@@ -51,7 +51,7 @@ class IemocapLayout(Layout):
     name = "iemocap"
     language = "en"
     sample_rate = 16_000
-    strength = 1.7
+    strength = 2.2
     speakers = [
         (f"Ses{session:02d}{letter}", gender)
         for session in range(1, 6)

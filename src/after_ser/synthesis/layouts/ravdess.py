@@ -12,7 +12,7 @@ class RavdessLayout(Layout):
     name = "ravdess"
     language = "en"
     sample_rate = 48_000
-    strength = 1.6
+    strength = 2.0
     speakers = interleave(
         [f"{number:02d}" for number in range(2, 25, 2)],
         [f"{number:02d}" for number in range(1, 25, 2)],

@@ -12,7 +12,7 @@ class SaveeLayout(Layout):
     name = "savee"
     language = "en"
     sample_rate = 44_100
-    strength = 1.35
+    strength = 1.8
     speakers = [(name, "male") for name in ("DC", "JE", "JK", "KL")]
     labels = {
         "a": ("anger", 60),

@@ -14,7 +14,7 @@ class ShemoLayout(Layout):
     name = "shemo"
     language = "fa"
     sample_rate = 44_100
-    strength = 1.45
+    strength = 1.8
     speakers = interleave(
         [f"F{number:02d}" for number in range(1, 32)], [f"M{number:02d}" for number in range(1, 57)]
     )
