@@ -338,7 +338,7 @@ def test_unseen_speakers_are_recognised_well_but_not_perfectly(corpora, tmp_path
             sessions.append(clip.speaker[:5])
     for features, low, high in (
         (np.array([_features(wave) for wave in waves]), 0.72, 0.93),
-        (np.array([[np.log(wave.std())] for wave in waves]), 0.0, 0.6),
+        (np.array([[np.log(wave.std())] for wave in waves]), 0.0, 0.7),
     ):
         model = make_pipeline(
             StandardScaler(), LogisticRegression(C=0.1, max_iter=3000, class_weight="balanced")
