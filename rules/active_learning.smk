@@ -14,7 +14,6 @@ rule initial_set:
     input:
         fold="results/{run}/{split}/datasets/{dataset}/fold{fold}.tsv",
         manifest="results/{run}/{split}/datasets/{dataset}/manifest.tsv",
-        audit=ancient("results/{run}/{split}/datasets/{dataset}/audit.json"),
         latents=clustering_latents,
     output:
         initial=f"{SEED}/initial.tsv",
@@ -147,7 +146,6 @@ rule oneshot_subset:
     input:
         fold="results/{run}/{split}/datasets/{dataset}/fold{fold}.tsv",
         manifest="results/{run}/{split}/datasets/{dataset}/manifest.tsv",
-        audit=ancient("results/{run}/{split}/datasets/{dataset}/audit.json"),
     output:
         labelled=f"{ROUND}/labelled.tsv",
     log:

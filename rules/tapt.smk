@@ -13,7 +13,6 @@ rule tapt:
         weights="results/{run}/backbone/{backbone}/model.safetensors",
         manifest="results/{run}/{split}/datasets/{dataset}/manifest.tsv",
         fold="results/{run}/{split}/datasets/{dataset}/fold{fold}.tsv",
-        audit=ancient("results/{run}/{split}/datasets/{dataset}/audit.json"),
     output:
         config=f"results/{{run}}/{{split}}/tapt/{TAPT}/config.json",
         weights=f"results/{{run}}/{{split}}/tapt/{TAPT}/model.safetensors",

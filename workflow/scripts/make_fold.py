@@ -1,16 +1,20 @@
-"""A dataset's manifest -> one fold: which clip is in train, val or test, and what was balanced."""
+"""A dataset's manifest -> one audited fold: who is in train, val or test, what was balanced away."""
 
+from pathlib import Path
+
+from after_ser.datasets.audit import audit_folds, check_audit
 from after_ser.datasets.folds import make_fold
-from after_ser.runtime.atomic import read_tsv, write_tsv
+from after_ser.runtime.atomic import read_tsv, write_json, write_tsv
 from after_ser.runtime.script import run_script
 
 
 def main(snakemake):
     params = snakemake.params
     folds, val = params.settings["folds"], params.settings["val"]
+    manifest, number = read_tsv(snakemake.input.manifest), int(snakemake.wildcards.fold)
     fold = make_fold(
-        read_tsv(snakemake.input.manifest),
-        int(snakemake.wildcards.fold),
+        manifest,
+        number,
         params.dataset,
         params.target,
         params.classes,
@@ -20,6 +24,19 @@ def main(snakemake):
         val_extra=val["extra"],
         balance=params.settings["balance"],
     )
+    # A fold that exists has passed its audit, so that nothing is ever trained on a leaking one.
+    audit = audit_folds(
+        manifest,
+        {number: fold.splits},
+        {number: fold.balanced_away},
+        params.target,
+        params.classes,
+    )
+    failed = Path(snakemake.output.fold).with_suffix(".audit.failed.json")
+    failed.unlink(missing_ok=True)
+    if audit["violations"]:
+        write_json(failed, audit)
+        check_audit(audit, failed)
     write_tsv(snakemake.output.fold, fold.splits)
     write_tsv(snakemake.output.balance, fold.balanced_away)
 
