@@ -1,4 +1,4 @@
-"""A dataset's manifest -> one audited fold: who is in train, val or test, what was balanced away."""
+"""A dataset's manifest -> one audited fold: train, val and test, and what was balanced away."""
 
 from pathlib import Path
 

@@ -43,8 +43,9 @@ def fit(
     """Train `model` in place and restore the epoch of lowest val loss.
 
     settings: learning_rate, batch_size, max_epochs, max_steps (0: no limit; whole epochs),
-    patience, crop_s (training only), class_weights; see config/README.md. Adam starts anew. Every random
-    draw is named by `seed_parts` and the epoch, so that nothing depends on what ran before.
+    patience, crop_s (training only), class_weights; see config/README.md. Adam starts anew.
+    Every random draw is named by `seed_parts` and the epoch, so that nothing depends on what ran
+    before.
     Raises InputError where the loss is not finite.
     """
     classes = model.classes
