@@ -1,7 +1,7 @@
 # Two commands are all a newcomer needs: `make demo` and `make test`.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || echo python3)
 CORES ?= 2
 CORPORA ?= data
 BIN := .venv/bin
