@@ -27,6 +27,8 @@ rule all:
     input:
         table_files(),
         figure_files(),
+        # named here, so that one that was lost is made again
+        score_files(None),
         expand(
             "results/{run}/{split}/datasets/{dataset}/audit.json",
             run=RUN,

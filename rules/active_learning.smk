@@ -5,9 +5,35 @@ OUTPUTS: al/{protocol}/{backbone}/{start}/{dataset}/fold{fold}/{init}/seed{seed}
 
 Rounds recurse over the small labelled-index files. Two jobs a round: `acquire` (query the pool,
 let the oracle answer) and `fit_round` (train, score val, test and pool).
+
+A published query is frozen: a pool that is scored again, e.g. since its metrics.json was lost, asks
+nothing anew. What does is a change of settings.json, which holds all that scores depend on besides
+clips and labels. (It has to be a file: Snakemake does not look at the params of a job that an
+`ancient` input leads to from another job of the plan.)
 """
 
 SEED = f"{AL}/{{init}}/seed{{seed}}"
+SETTINGS = "results/{run}/{split}/al/{protocol}/{backbone}/{start}"
+
+
+rule save_settings:
+    output:
+        settings=f"{SETTINGS}/settings.json",
+    log:
+        f"{SETTINGS}/log/save_settings.log",
+    localrule: True
+    conda:
+        "../envs/environment.yaml"
+    resources:
+        mem_mb=500,
+        runtime=10,
+    params:
+        method_version="settings-1",
+        settings=scoring_settings,
+    message:
+        "Settings that the scores of {wildcards.protocol}, {wildcards.start} depend on"
+    script:
+        "../workflow/scripts/save_settings.py"
 
 
 rule initial_set:
@@ -40,7 +66,8 @@ rule initial_set:
 
 rule acquire:
     input:
-        pool=lambda w: previous_round(w, "pool.tsv"),
+        pool=lambda w: ancient(previous_round(w, "pool.tsv")),
+        settings=f"{SETTINGS}/settings.json",
         labelled=lambda w: previous_round(w, "labelled.tsv"),
         manifest="results/{run}/{split}/datasets/{dataset}/manifest.tsv",
     output:
@@ -96,7 +123,7 @@ rule fit_round:
         mem_mb=8000,
         runtime=training_minutes(240),
     params:
-        method_version="fit-1",
+        method_version=METHODS["fit"],
         settings=fit_settings,
         fraction=fraction,
         step=lambda w: [w.strategy, int(w.round)],
@@ -130,7 +157,7 @@ use rule fit_round as fit_round0 with:
     wildcard_constraints:
         init="kmeans|random",
     params:
-        method_version="fit0-1",
+        method_version=METHODS["fit of round 0"],
         settings=fit_settings,
         fraction=CONFIG["budget"][0],
         step=["", 0],

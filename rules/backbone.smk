@@ -28,7 +28,7 @@ if "scratch" in BACKBONE:
             mem_mb=8000,
             runtime=training_minutes(1440),
         params:
-            method_version="pretrain-1",
+            method_version=METHODS["pretrain"],
             corpora=list(reserved_speakers()),
             use=reserved_speakers(),
             arch=BACKBONE["scratch"],
@@ -61,7 +61,7 @@ else:
             mem_mb=4000,
             runtime=60,
         params:
-            method_version="materialise-1",
+            method_version=METHODS["materialise"],
             backbone=BACKBONE,
         message:
             "Fetching backbone {wildcards.backbone}"
@@ -88,7 +88,7 @@ rule pretrained_latents:
         mem_mb=6000,
         runtime=training_minutes(120),
     params:
-        method_version="latents-1",
+        method_version=METHODS["pretrained latents"],
         device=CONFIG["device"],
         threads=CONFIG["threads"],
     message:

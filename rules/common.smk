@@ -21,6 +21,17 @@ BACKBONE = CONFIG["backbones"][CONFIG["backbone"]]
 GPU = CONFIG["gpus_per_job"]
 TABLES = sorted(CONFIG["tables"])
 FIGURES = sorted(CONFIG["figures"])
+# What a pool's scores are made with. Raise a version when its method changes: the rule and every
+# later query run again.
+METHODS = {
+    "pretrain": "pretrain-1",
+    "materialise": "materialise-1",
+    "tapt": "tapt-1",
+    "pretrained latents": "latents-1",
+    "tapt latents": "latents-2",
+    "fit": "fit-1",
+    "fit of round 0": "fit0-1",
+}
 AL = "results/{run}/{split}/al/{protocol}/{backbone}/{start}/{dataset}/fold{fold}"
 LATENTS = "results/{run}/{split}/latents/{backbone}"
 ROUND = f"{AL}/{{init}}/seed{{seed}}/{{strategy}}/round{{round}}"
@@ -188,6 +199,18 @@ def fit_settings(wildcards):
     """What a fit depends on, and no more: pruning models must not refit them."""
     protocol = CONFIG["protocols"][wildcards.protocol]
     return {key: value for key, value in protocol.items() if key != "keep_models"}
+
+
+def scoring_settings(wildcards):
+    """What a pool's scores depend on besides clips and labels, the methods' versions included."""
+    tapt = CONFIG["tapt"].get(wildcards.start, {})
+    return {
+        "methods": METHODS,
+        "backbone": BACKBONE,
+        "tapt": {key: value for key, value in tapt.items() if key != "seed_per_run"},
+        "fit": fit_settings(wildcards),
+        **{key: CONFIG[key] for key in ("classes", "device", "threads")},
+    }
 
 
 def training_minutes(share):

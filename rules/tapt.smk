@@ -32,7 +32,7 @@ rule tapt:
         mem_mb=16000,
         runtime=training_minutes(720),
     params:
-        method_version="tapt-1",
+        method_version=METHODS["tapt"],
         settings=lambda w: {
             k: v for k, v in CONFIG["tapt"][w.start].items() if k != "seed_per_run"
         },
@@ -67,7 +67,7 @@ rule tapt_latents:
         mem_mb=6000,
         runtime=training_minutes(120),
     params:
-        method_version="latents-2",
+        method_version=METHODS["tapt latents"],
         device=CONFIG["device"],
         threads=CONFIG["threads"],
     message:

@@ -1,0 +1,11 @@
+"""Write what a pool's scores depend on, so that a change of it makes every query anew."""
+
+from after_ser.runtime.atomic import write_json
+from after_ser.runtime.script import run_script
+
+
+def main(snakemake):
+    write_json(snakemake.output.settings, dict(snakemake.params.settings))
+
+
+run_script(main, globals())
