@@ -27,8 +27,10 @@ def start(tmp_path_factory):
     return write_start(tmp_path_factory.mktemp("start"))
 
 
-def run(start, count=13, train=None, truth=None, val=None, parts=("fit", 1), **changes):
+def run(start, count=13, train=None, truth=None, val=None, parts=("fit", 1), before=0, **changes):
     model = start_classifier(start, CLASSES, SETTINGS["head"], 7)
+    torch.manual_seed(before)  # where the generators stand must not matter
+    np.random.seed(before)
     train = random_clips(count, seed=1) if train is None else train
     truth = labels(len(train.utts)) if truth is None else truth
     val = random_clips(8, seed=2) if val is None else val
@@ -121,11 +123,8 @@ def test_the_transformer_and_the_head_change_and_the_projection_does_not(start):
 
 
 def test_the_same_names_give_the_same_weights_whatever_ran_before(start):
-    torch.manual_seed(1)
-    first, fitted, _ = run(start)
-    torch.manual_seed(2)
-    np.random.seed(3)
-    second, again, _ = run(start)
+    first, fitted, _ = run(start, before=1)
+    second, again, _ = run(start, before=2)
     other, _, _ = run(start, parts=("fit", 2))
     assert fitted.history.equals(again.history)
     pairs = zip(first.parameters(), second.parameters(), strict=True)
