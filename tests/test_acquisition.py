@@ -86,12 +86,22 @@ def test_a_label_column_in_the_pool_is_refused():
 
 
 def test_the_view_of_the_pool_has_no_field_for_labels():
-    assert set(PoolView.__dataclass_fields__) == {"utts", "probs"}
+    assert set(PoolView.__dataclass_fields__) == {
+        "utts",
+        "probs",
+        "mc_probs",
+        "embeddings",
+        "surprisal",
+        "cnn_means",
+        "labelled_probs",
+        "labelled_embeddings",
+    }
 
 
-def test_every_registered_strategy_carries_its_name():
-    for name in STRATEGIES:
-        assert strategy(name).name == name
+def test_every_registered_strategy_needs_fields_that_exist_and_can_be_made():
+    for name, entry in STRATEGIES.items():
+        assert entry.needs <= set(PoolView.__dataclass_fields__)
+        assert strategy(name)
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -14,55 +14,94 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class PoolView:
-    """What a strategy may know of the unlabelled pool. It has no labels in any form.
+    """What a strategy may know. It has no labels in any form.
 
-    utts:  the clips, sorted, so that a choice does not depend on the order of rows.
-    probs: [N, C] class probabilities of the current model, or None where not asked for.
+    utts:  the unlabelled clips, sorted, so that a choice does not depend on the order of rows.
+    The rest is None where the strategy does not ask for it (`Registered.needs`); N unlabelled
+    clips, L labelled ones (sorted too), C classes, K stochastic passes:
+
+    probs:               [N, C] class probabilities of the current model.
+    mc_probs:            [N, K, C] class probabilities under K dropout masks, each the same for
+                         the whole pool.
+    embeddings:          [N, D] what the linear layer of the head is given.
+    surprisal:           [N, T] masked InfoNCE loss of the start model in T equal parts of time.
+    cnn_means:           [N, D'] mean CNN latents of the pre-trained model.
+    labelled_probs:      [L, C] and
+    labelled_embeddings: [L, D] the same of the clips that are labelled already.
     """
 
     utts: tuple[str, ...]
     probs: Floats | None = None
+    mc_probs: Floats | None = None
+    embeddings: Floats | None = None
+    surprisal: Floats | None = None
+    cnn_means: Floats | None = None
+    labelled_probs: Floats | None = None
+    labelled_embeddings: Floats | None = None
 
     def __post_init__(self) -> None:
-        """Refuse unsorted or repeated clips and probabilities that are none."""
+        """Refuse unsorted or repeated clips, and numbers that are not finite or do not fit."""
         if list(self.utts) != sorted(set(self.utts)):
             raise ValueError("pool: clips must be sorted and unique")
-        if self.probs is not None:
-            if self.probs.ndim != 2 or len(self.probs) != len(self.utts):
-                raise ValueError(f"pool: probs are {self.probs.shape}, clips {len(self.utts)}")
-            if not np.isfinite(self.probs).all():
-                clip = self.utts[int(np.argwhere(~np.isfinite(self.probs))[0][0])]
-                raise ValueError(f"pool: the probabilities of {clip} are not finite")
+        for name, dimensions in _DIMENSIONS.items():
+            values = getattr(self, name)
+            if values is not None:
+                self._check(name, values, dimensions)
+
+    def _check(self, name: str, values: Floats, dimensions: int) -> None:
+        of_pool = not name.startswith("labelled_")
+        if values.ndim != dimensions or (of_pool and len(values) != len(self.utts)):
+            raise ValueError(f"pool: {name} has the shape {values.shape}, clips {len(self.utts)}")
+        bad = np.argwhere(~np.isfinite(values))
+        if len(bad):
+            clip = self.utts[int(bad[0][0])] if of_pool else f"labelled clip {bad[0][0]}"
+            raise ValueError(f"pool: the {name} of {clip} are not finite")
 
     def __len__(self) -> int:
-        """Return the number of clips N."""
+        """Return the number of unlabelled clips N."""
         return len(self.utts)
+
+    def get(self, name: str) -> Floats:
+        """Return the field `name`; ValueError where the view was made without it."""
+        values: Floats | None = getattr(self, name)
+        if values is None:
+            raise ValueError(f"pool: the strategy needs {name}, but the view has none")
+        return values
+
+
+_DIMENSIONS = {
+    "probs": 2,
+    "mc_probs": 3,
+    "embeddings": 2,
+    "surprisal": 2,
+    "cnn_means": 2,
+    "labelled_probs": 2,
+    "labelled_embeddings": 2,
+}
 
 
 @dataclass(frozen=True)
 class Selection:
-    """The chosen clips, best first: indices [k] into the pool and scores [k]."""
+    """The chosen clips, best first: indices [k] into the pool and scores [k].
+
+    details: further columns of query.tsv, [k] each, e.g. the information gained by each pick.
+    """
 
     indices: npt.NDArray[np.int64]
     scores: Floats
+    details: Mapping[str, Sequence[object]] = field(default_factory=dict)
 
 
 class Strategy(ABC):
-    """Chooses a set of clips; set-valued, since ALPs or BatchBALD have no score per clip."""
+    """Chooses a set of clips; set-valued, since ALPs or BatchBALD have no score per clip.
 
-    name: ClassVar[str]
-    needs: ClassVar[frozenset[str]] = frozenset()  # fields of PoolView that must be computed
+    What it needs of the pool and its options are in the registry, which is light to import; an
+    option is a keyword of the constructor.
+    """
 
     @abstractmethod
     def select(self, pool: PoolView, k: int, rng: np.random.Generator) -> Selection:
         """Return min(k, N) different clips of the pool."""
-
-
-def probabilities(pool: PoolView) -> Floats:
-    """Return the pool's probabilities [N, C]; ValueError where the view was made without them."""
-    if pool.probs is None:
-        raise ValueError("pool: the strategy needs probs, but the view has none")
-    return pool.probs
 
 
 def top_k(scores: Floats, k: int) -> Selection:

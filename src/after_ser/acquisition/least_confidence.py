@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from after_ser.acquisition.base import PoolView, Selection, Strategy, probabilities, top_k
+from after_ser.acquisition.base import PoolView, Selection, Strategy, top_k
 
 
 class LeastConfidence(Strategy):
     """The clips whose most probable class is least probable. Cost O(N C + N log N)."""
 
-    name = "least_confidence"
-    needs = frozenset({"probs"})
-
     def select(self, pool: PoolView, k: int, rng: np.random.Generator) -> Selection:
         """Return the k clips of largest 1 - max p."""
-        return top_k(1.0 - probabilities(pool).max(axis=1), k)
+        return top_k(1.0 - pool.get("probs").max(axis=1), k)

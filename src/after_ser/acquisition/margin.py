@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from after_ser.acquisition.base import PoolView, Selection, Strategy, probabilities, top_k
+from after_ser.acquisition.base import PoolView, Selection, Strategy, top_k
 
 
 class Margin(Strategy):
@@ -13,10 +13,7 @@ class Margin(Strategy):
     Cost O(N C log C + N log N).
     """
 
-    name = "margin"
-    needs = frozenset({"probs"})
-
     def select(self, pool: PoolView, k: int, rng: np.random.Generator) -> Selection:
         """Return the k clips of smallest margin; the score is minus the margin."""
-        ordered = np.sort(probabilities(pool), axis=1)
+        ordered = np.sort(pool.get("probs"), axis=1)
         return top_k(ordered[:, -2] - ordered[:, -1], k)

@@ -10,8 +10,6 @@ from after_ser.acquisition.base import PoolView, Selection, Strategy
 class Random(Strategy):
     """Uniform draw without replacement. Cost O(N)."""
 
-    name = "random"
-
     def select(self, pool: PoolView, k: int, rng: np.random.Generator) -> Selection:
         """Return k clips drawn uniformly; every score is 0."""
         chosen = rng.permutation(len(pool))[: max(k, 0)].astype(np.int64)
