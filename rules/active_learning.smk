@@ -4,7 +4,8 @@ REQUIRED INPUTS: datasets/{dataset}/*, backbone or TAPT checkpoints, latents
 OUTPUTS: al/{protocol}/{backbone}/{start}/{dataset}/fold{fold}/{init}/seed{seed}/...
 
 Rounds recurse over the small labelled-index files. Two jobs a round: `acquire` (query the pool,
-let the oracle answer) and `fit_round` (train, score val, test and pool).
+let the oracle answer; `acquire_with_features` for strategies that see more than scores) and
+`fit_round` (train, score val, test and pool).
 
 A published query is frozen: a pool that is scored again, e.g. since its metrics.json was lost, asks
 nothing anew. What does is a change of settings.json, which holds all that scores depend on besides
@@ -79,6 +80,7 @@ rule acquire:
     wildcard_constraints:
         init="kmeans|random",
         round="[1-9][0-9]*",
+        strategy="|".join(FROM_SCORES),
     localrule: True
     conda:
         "../envs/environment.yaml"
@@ -88,8 +90,50 @@ rule acquire:
     params:
         method_version="acquire-1",
         fraction=fraction,
+        options=strategy_options,
     message:
         "{wildcards.strategy} chooses the clips of round {wildcards.round}"
+    script:
+        "../workflow/scripts/acquire.py"
+
+
+# Strategies that look at more than the pool's scores run the model of the round before, or read
+# what the start model made of every clip. Everything but the clips is frozen with the query.
+rule acquire_with_features:
+    input:
+        pool=lambda w: ancient(previous_round(w, "pool.tsv")),
+        settings=f"{SETTINGS}/settings.json",
+        labelled=lambda w: previous_round(w, "labelled.tsv"),
+        manifest="results/{run}/{split}/datasets/{dataset}/manifest.tsv",
+        model=model_to_query,
+        latents=latents_to_query,
+        cnn_latents=cnn_latents_to_query,
+        surprisal=surprisal_to_query,
+    output:
+        query=f"{ROUND}/query.tsv",
+        labelled=f"{ROUND}/labelled.tsv",
+        timing=f"{ROUND}/query_timing.json",
+    log:
+        f"{ROUND}/log/acquire.log",
+    wildcard_constraints:
+        init="kmeans|random",
+        round="[1-9][0-9]*",
+        strategy="|".join(FROM_FEATURES),
+    conda:
+        "../envs/environment.yaml"
+    threads: CONFIG["threads"]
+    resources:
+        gpu=GPU,
+        mem_mb=8000,
+        runtime=training_minutes(60),
+    params:
+        method_version="acquire-features-1",
+        fraction=fraction,
+        options=strategy_options,
+        device=CONFIG["device"],
+        threads=CONFIG["threads"],
+    message:
+        "{wildcards.strategy} looks at the pool and chooses the clips of round {wildcards.round}"
     script:
         "../workflow/scripts/acquire.py"
 

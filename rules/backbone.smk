@@ -95,3 +95,30 @@ rule pretrained_latents:
         "Frozen CNN outputs of {wildcards.backbone} on {wildcards.dataset}"
     script:
         "../workflow/scripts/extract_latents.py"
+
+
+rule pretrained_surprisal:
+    input:
+        weights="results/{run}/backbone/{backbone}/model.safetensors",
+        latents=f"{LATENTS}/pretrained/{{dataset}}/latents.npy",
+    output:
+        surprisal=f"{LATENTS}/pretrained/{{dataset}}/surprisal.npy",
+        timing=f"{LATENTS}/pretrained/{{dataset}}/surprisal_timing.json",
+    log:
+        "results/{run}/{split}/log/surprisal/{backbone}/pretrained/{dataset}.log",
+    conda:
+        "../envs/environment.yaml"
+    threads: CONFIG["threads"]
+    resources:
+        gpu=GPU,
+        mem_mb=6000,
+        runtime=training_minutes(120),
+    params:
+        method_version="pretrained-surprisal-1",
+        options=surprisal_options(),
+        device=CONFIG["device"],
+        threads=CONFIG["threads"],
+    message:
+        "What {wildcards.backbone} is surprised by in {wildcards.dataset} (ALPs)"
+    script:
+        "../workflow/scripts/extract_surprisal.py"

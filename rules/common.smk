@@ -4,6 +4,7 @@ import sys
 
 from snakemake.exceptions import WorkflowError
 
+from after_ser.acquisition.registry import STRATEGIES
 from after_ser.config import corpus_root, resolve
 from after_ser.errors import InputError
 from after_ser.grid import SPLIT, cells, folds, tapt_seed
@@ -32,6 +33,9 @@ METHODS = {
     "fit": "fit-1",
     "fit of round 0": "fit0-1",
 }
+# Strategies that the scores in pool.tsv are enough for, and those that see more of the pool.
+FROM_SCORES = sorted(s for s in STRATEGIES if STRATEGIES[s].needs <= {"probs"})
+FROM_FEATURES = sorted(set(STRATEGIES) - set(FROM_SCORES))
 AL = "results/{run}/{split}/al/{protocol}/{backbone}/{start}/{dataset}/fold{fold}"
 LATENTS = "results/{run}/{split}/latents/{backbone}"
 ROUND = f"{AL}/{{init}}/seed{{seed}}/{{strategy}}/round{{round}}"
@@ -156,18 +160,20 @@ def start_weights(wildcards):
 
 def start_latents(wildcards):
     """The frozen CNN outputs of the start checkpoint."""
-    root = LATENTS.format(**wildcards)
     if wildcards.start == "pretrained":
-        return f"{root}/pretrained/{wildcards.dataset}/latents.npy"
+        return pretrained_latents_file(wildcards)
     seed = tapt_seed(CONFIG, wildcards.start, int(wildcards.seed))
     own = f"{wildcards.start}/{wildcards.dataset}/fold{wildcards.fold}/seed{seed}"
-    return f"{root}/{own}/latents.npy"
+    return f"{LATENTS.format(**wildcards)}/{own}/latents.npy"
 
 
 def clustering_latents(wildcards):
     """The latents K-means works on: the pre-trained model's for every start (section 3.2)."""
-    if wildcards.init != "kmeans":
-        return []
+    return pretrained_latents_file(wildcards) if wildcards.init == "kmeans" else []
+
+
+def pretrained_latents_file(wildcards):
+    """The pre-trained model's latents of a dataset, shared by all folds."""
     return f"{LATENTS.format(**wildcards)}/pretrained/{wildcards.dataset}/latents.npy"
 
 
@@ -188,6 +194,47 @@ def previous_model(wildcards):
         return []
     files = ("model/model.safetensors", "model/config.json")
     return [ancient(previous_round(wildcards, name)) for name in files]
+
+
+def strategy_options(wildcards):
+    """The options of a strategy: the registry's defaults, replaced by the config's."""
+    own = CONFIG["strategies"].get(wildcards.strategy, {})
+    return {**STRATEGIES[wildcards.strategy].options, **own}
+
+
+def surprisal_options():
+    """How surprisal is computed; the clustering of ALPs has no options of its own."""
+    own = CONFIG["strategies"].get("alps", {})
+    return {**STRATEGIES["alps"].options, **own}
+
+
+def model_to_query(wildcards):
+    """The model of the round before, for strategies that run it."""
+    if not STRATEGIES[wildcards.strategy].of_model:
+        return []
+    files = ("model/model.safetensors", "model/config.json")
+    return [ancient(previous_round(wildcards, name)) for name in files]
+
+
+def latents_to_query(wildcards):
+    """The CNN outputs that the model of the round before runs on."""
+    if not STRATEGIES[wildcards.strategy].of_model:
+        return []
+    return ancient(start_latents(wildcards))
+
+
+def cnn_latents_to_query(wildcards):
+    """The pre-trained model's CNN outputs, for clustering in every round."""
+    if "cnn_means" not in STRATEGIES[wildcards.strategy].needs:
+        return []
+    return ancient(pretrained_latents_file(wildcards))
+
+
+def surprisal_to_query(wildcards):
+    """What the start model is surprised by, for ALPs."""
+    if "surprisal" not in STRATEGIES[wildcards.strategy].needs:
+        return []
+    return ancient(start_latents(wildcards).replace("latents.npy", "surprisal.npy"))
 
 
 def fraction(wildcards):

@@ -74,3 +74,30 @@ rule tapt_latents:
         "Frozen CNN outputs after TAPT, {wildcards.dataset}, fold {wildcards.fold}"
     script:
         "../workflow/scripts/extract_latents.py"
+
+
+rule tapt_surprisal:
+    input:
+        weights=f"results/{{run}}/{{split}}/tapt/{TAPT}/model.safetensors",
+        latents=f"results/{{run}}/{{split}}/latents/{TAPT}/latents.npy",
+    output:
+        surprisal=f"results/{{run}}/{{split}}/latents/{TAPT}/surprisal.npy",
+        timing=f"results/{{run}}/{{split}}/latents/{TAPT}/surprisal_timing.json",
+    log:
+        f"results/{{run}}/{{split}}/log/surprisal/{TAPT}.log",
+    conda:
+        "../envs/environment.yaml"
+    threads: CONFIG["threads"]
+    resources:
+        gpu=GPU,
+        mem_mb=6000,
+        runtime=training_minutes(120),
+    params:
+        method_version="tapt-surprisal-1",
+        options=surprisal_options(),
+        device=CONFIG["device"],
+        threads=CONFIG["threads"],
+    message:
+        "What TAPT's model is surprised by in {wildcards.dataset}, fold {wildcards.fold} (ALPs)"
+    script:
+        "../workflow/scripts/extract_surprisal.py"

@@ -35,7 +35,7 @@ def test_predictions_depend_neither_on_the_batch_nor_on_the_order(start, head, m
     order = np.random.default_rng(2).permutation(17)
     shuffled = Clips([clips.utts[i] for i in order], [clips.frames[i] for i in order])
     np.testing.assert_allclose(predict(model, shuffled, CPU), together[order], atol=1e-5)
-    monkeypatch.setattr(predict_module, "_FRAMES_PER_BATCH", 1)  # each clip alone
+    monkeypatch.setattr(predict_module, "FRAMES_PER_BATCH", 1)  # each clip alone
     np.testing.assert_allclose(predict(model, clips, CPU), together, atol=1e-5)
 
 

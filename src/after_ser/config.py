@@ -33,6 +33,7 @@ def resolve(config: Config, schema_path: str | os.PathLike[str]) -> Config:
     _check_datasets(resolved)
     _check_backbones(resolved)
     _check_schedule(resolved)
+    _check_strategies(resolved)
     _check_arms(resolved)
     return resolved
 
@@ -173,6 +174,22 @@ def _check_arms(config: Config) -> None:
                             f"config: {where}: {fraction} is not in budget "
                             f"({', '.join(map(str, config['budget']))})"
                         )
+
+
+def _check_strategies(config: Config) -> None:
+    for name, options in config["strategies"].items():
+        _expect_key(name, STRATEGIES, "strategies", "strategy")
+        defaults = STRATEGIES[name].options
+        for option, value in options.items():
+            where = f"strategies.{name}"
+            if not defaults:
+                raise InputError(f"config: {where}: this strategy has no options")
+            _expect_key(option, defaults, where, "option")
+            if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+                raise InputError(
+                    f"config: {where}.{option}: {value!r}; expected a number above 0 "
+                    f"(default {defaults[option]})"
+                )
 
 
 def requested(item: Config) -> list[tuple[str, list[float]]]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from after_ser.acquisition.registry import STRATEGIES
 from after_ser.config import requested
 
 Config = dict[str, Any]
@@ -68,6 +69,12 @@ class Cell:
             steps.append(("fit", f"{self.folder}/timing.json"))
             return steps
         steps.append(("initial", f"{self._seed_folder}/initial_timing.json"))
+        needs = STRATEGIES[self.strategy].needs if self.round > 0 else frozenset()
+        if "surprisal" in needs:
+            own_latents = next(path for part, path in steps if part == "latents")
+            steps.append(("query", own_latents.replace("timing.json", "surprisal_timing.json")))
+        if "cnn_means" in needs and ("latents", pretrained) not in steps:
+            steps.append(("latents", pretrained))
         for index in range(self.round + 1):
             folder = self._round_folder(index)
             if index > 0:

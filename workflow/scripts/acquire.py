@@ -1,23 +1,58 @@
 """One acquisition: query the pool of the round before, then let the oracle answer.
 
-Two steps, one after the other: the query is written from pool.tsv, which holds no label; only
-then does the oracle read the query and the labels.
+Two steps, one after the other: the query is written from pool.tsv and the model's view of the
+clips, none of which holds a label; only then does the oracle read the query and the labels.
 """
+
+from pathlib import Path
 
 from after_ser.acquisition.budget import labelled_count
 from after_ser.acquisition.oracle import answer
 from after_ser.acquisition.query import make_query
+from after_ser.acquisition.registry import STRATEGIES
 from after_ser.runtime.atomic import read_tsv, write_json, write_tsv
 from after_ser.runtime.timing import Stopwatch
 
 
-def query(pool_path, known_count, fraction, strategy, seed_parts, out):
-    """Write query.tsv from the pool's scores."""
-    pool = read_tsv(pool_path)
+def query(pool, known, fraction, strategy, seed_parts, options, features, out):
+    """Write query.tsv from the pool's scores and features."""
     for column in pool.columns[1:]:
         pool[column] = pool[column].astype(float)
-    k = labelled_count(fraction, known_count + len(pool)) - known_count
-    write_tsv(out, make_query(pool, strategy, k, seed_parts), "%.9g")
+    k = labelled_count(fraction, known + len(pool)) - known
+    found = make_query(pool, strategy, k, seed_parts, options=options, features=features)
+    write_tsv(out, found, "%.9g")
+
+
+def compute_features(snakemake, needs, pool, labelled, seed_parts):
+    """Return what the strategy needs besides pool.tsv, and the device it was computed on."""
+    from after_ser.finetune.pool_features import pool_features
+    from after_ser.runtime.device import (
+        choose_device,
+        device_name,
+        make_deterministic,
+        set_threads,
+    )
+
+    p, given = snakemake.params, snakemake.input
+    set_threads(p.threads)
+    make_deterministic()
+    device = choose_device(p.device)
+    model = [Path(path) for path in given.get("model", [])]
+    latents, cnn_latents = given.get("latents"), given.get("cnn_latents")
+    surprisal = given.get("surprisal")
+    found = pool_features(
+        needs,
+        pool,
+        labelled,
+        model=(model[0], model[1]) if model else None,
+        latents=Path(latents).parent if latents else None,
+        cnn_latents=Path(cnn_latents).parent if cnn_latents else None,
+        surprisal=Path(surprisal) if surprisal else None,
+        passes=p.options.get("passes", 0),
+        seed_parts=seed_parts,
+        device=device,
+    )
+    return found, device_name(device)
 
 
 def ask_oracle(query_path, known, manifest_path, round_index, out):
@@ -30,17 +65,18 @@ def main(snakemake):
     watch = Stopwatch()
     w, p = snakemake.wildcards, snakemake.params
     known = read_tsv(snakemake.input.labelled)
+    pool = read_tsv(snakemake.input.pool)
     parts = (w.dataset, int(w.fold), w.init, int(w.seed), w.start, w.strategy, int(w.round))
+    seed_parts = ("query", *parts)
+    needs = STRATEGIES[w.strategy].needs
+    features, device = {}, "cpu"
     with watch.computing():
-        query(
-            snakemake.input.pool,
-            len(known),
-            p.fraction,
-            w.strategy,
-            ("query", *parts),
-            snakemake.output.query,
-        )
-    write_json(snakemake.output.timing, watch.read("query", "cpu", 1))
+        if needs - {"probs"}:
+            clips = list(pool["utt"]), list(known["utt"])
+            features, device = compute_features(snakemake, needs, *clips, seed_parts)
+        out = snakemake.output.query
+        query(pool, len(known), p.fraction, w.strategy, seed_parts, p.options, features, out)
+    write_json(snakemake.output.timing, watch.read("query", device, 1))
     ask_oracle(
         snakemake.output.query,
         known,

@@ -19,7 +19,13 @@ class Registered:
     needs: frozenset[str] = frozenset()
     options: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def of_model(self) -> bool:
+        """Tell whether the model of the round before has to be run for it."""
+        return bool(self.needs & OF_MODEL)
 
+
+OF_MODEL = frozenset({"mc_probs", "embeddings", "labelled_probs", "labelled_embeddings"})
 _PACKAGE = "after_ser.acquisition"
 _PROBS = frozenset({"probs"})
 

@@ -8,7 +8,7 @@ import torch
 from after_ser.finetune.batches import Clips, collate, scoring_batches
 from after_ser.finetune.classifier import Classifier
 
-_FRAMES_PER_BATCH = 16_384  # about 5 minutes of audio at 20 ms, small enough for a laptop
+FRAMES_PER_BATCH = 16_384  # about 5 minutes of audio at 20 ms, small enough for a laptop
 
 
 @torch.inference_mode()
@@ -16,7 +16,7 @@ def predict(model: Classifier, clips: Clips, device: torch.device) -> np.ndarray
     """Return probabilities [N, C] float64 in the order of `clips`, uncropped, dropout off."""
     model.eval()
     probs = np.zeros((len(clips.utts), len(model.classes)))
-    for batch in scoring_batches(clips.lengths(), _FRAMES_PER_BATCH):
+    for batch in scoring_batches(clips.lengths(), FRAMES_PER_BATCH):
         latents, sizes = collate([clips.frames[i] for i in batch], device)
         logits = model(latents, sizes)
         probs[batch] = torch.softmax(logits.double(), dim=1).cpu().numpy()

@@ -1,0 +1,129 @@
+"""What strategies are given of the model: embeddings, MC dropout, and rows in the right order."""
+
+import numpy as np
+import pytest
+import torch
+from finetune_clips import CLASSES, CPU, random_clips, write_latents, write_start
+
+from after_ser.acquisition.registry import STRATEGIES
+from after_ser.errors import InputError
+from after_ser.finetune.batches import Clips
+from after_ser.finetune.classifier import HEADS, save_classifier, start_classifier
+from after_ser.finetune.embeddings import _channel_masks, embed, mc_probabilities
+from after_ser.finetune.pool_features import pool_features
+from after_ser.finetune.predict import predict
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory):
+    return write_start(tmp_path_factory.mktemp("start"))
+
+
+@pytest.fixture(scope="module")
+def model(start):
+    return start_classifier(start, CLASSES, HEADS[0], 1)
+
+
+def test_embeddings_are_what_the_linear_layer_turns_into_the_probabilities(model):
+    clips = random_clips(13)
+    found = embed(model, clips, CPU)
+    np.testing.assert_allclose(found.probs, predict(model, clips, CPU), atol=1e-7)
+    logits = model.output(torch.from_numpy(found.embeddings).float())
+    again = torch.softmax(logits.double(), dim=1).detach().numpy()
+    np.testing.assert_allclose(again, found.probs, atol=1e-6)
+
+
+def test_a_pass_is_one_model_for_the_whole_pool_whatever_the_batch_and_order(model, monkeypatch):
+    clips = random_clips(9, longest=60)
+    together = mc_probabilities(model, clips, 3, ("s",), CPU)
+    assert together.shape == (9, 3, 4)
+    np.testing.assert_allclose(together.sum(axis=2), 1.0)
+    assert together.std(axis=1).min() > 1e-6, "passes differ"
+    order = np.random.default_rng(2).permutation(9)
+    shuffled = Clips([clips.utts[i] for i in order], [clips.frames[i] for i in order])
+    again = mc_probabilities(model, shuffled, 3, ("s",), CPU)
+    np.testing.assert_allclose(again, together[order], atol=1e-5)
+    monkeypatch.setattr("after_ser.finetune.embeddings.FRAMES_PER_BATCH", 1)  # each clip alone
+    np.testing.assert_allclose(mc_probabilities(model, clips, 3, ("s",), CPU), together, atol=1e-5)
+
+
+def test_passes_are_named_by_their_seed_and_leave_the_model_as_it_was(model):
+    clips = random_clips(5)
+    before = predict(model, clips, CPU)
+    first = mc_probabilities(model, clips, 2, ("a",), CPU)
+    np.testing.assert_array_equal(first, mc_probabilities(model, clips, 2, ("a",), CPU))
+    assert np.abs(first - mc_probabilities(model, clips, 2, ("b",), CPU)).max() > 1e-6
+    np.testing.assert_array_equal(mc_probabilities(model, clips, 5, ("a",), CPU)[:, :2], first)
+    np.testing.assert_array_equal(predict(model, clips, CPU), before)
+
+
+def test_masks_are_per_channel_and_shared_over_clips_and_time(model):
+    drops = {
+        name: module
+        for name, module in model.transformer.named_modules()
+        if isinstance(module, torch.nn.Dropout) and module.p > 0
+    }
+    assert len(drops) > 1
+    model.eval()
+    with _channel_masks(drops, ("s",)):
+        outputs = [module(torch.ones(2, 7, 16)) for module in drops.values()]
+    for output in outputs:
+        assert torch.equal(output, output[:1, :1].expand(2, 7, 16))
+        assert all(value in (0.0, pytest.approx(1 / 0.9)) for value in output.unique().tolist())
+    assert any(bool((output == 0).any()) for output in outputs)
+    assert not all(torch.equal(outputs[0], output) for output in outputs[1:]), "layers differ"
+    assert torch.equal(next(iter(drops.values()))(torch.ones(3)), torch.ones(3)), "hooks are gone"
+
+
+def test_a_backbone_without_dropout_is_refused_in_one_line(start):
+    plain = start_classifier(start, CLASSES, HEADS[0], 1)
+    for module in plain.transformer.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    with pytest.raises(InputError, match="hidden_dropout and activation_dropout of the backbone"):
+        mc_probabilities(plain, random_clips(2), 2, ("s",), CPU)
+
+
+def test_features_come_in_the_order_of_the_sorted_pool_and_only_those_asked_for(model, tmp_path):
+    clips = random_clips(12)
+    latents = write_latents(tmp_path / "latents", clips)
+    np.save(latents / "surprisal.npy", np.arange(12)[:, None] * np.ones((12, 3)))
+    files = tmp_path / "model.safetensors", tmp_path / "config.json"
+    save_classifier(model, *files)
+    pool, labelled = [clips.utts[i] for i in (7, 2, 11, 5)], [clips.utts[i] for i in (9, 0)]
+
+    def features(*needs):
+        return pool_features(
+            frozenset(needs),
+            pool,
+            labelled,
+            model=files,
+            latents=latents,
+            cnn_latents=latents,
+            surprisal=latents / "surprisal.npy",
+            passes=2,
+            seed_parts=("s",),
+            device=CPU,
+        )
+
+    everything = embed(model, clips, CPU)
+    found = features("embeddings", "labelled_probs", "labelled_embeddings", "mc_probs")
+    assert set(found) == {"embeddings", "labelled_probs", "labelled_embeddings", "mc_probs"}
+    rows, known = [2, 5, 7, 11], [0, 9]
+    np.testing.assert_allclose(found["embeddings"], everything.embeddings[rows], atol=1e-5)
+    np.testing.assert_allclose(found["labelled_probs"], everything.probs[known], atol=1e-5)
+    np.testing.assert_allclose(
+        found["labelled_embeddings"], everything.embeddings[known], atol=1e-5
+    )
+    all_passes = mc_probabilities(model, clips, 2, ("s",), CPU)
+    np.testing.assert_allclose(found["mc_probs"], all_passes[rows], atol=1e-5)
+    np.testing.assert_array_equal(features("surprisal")["surprisal"][:, 0], rows)
+    means = np.stack([clips.frames[i].mean(0) for i in rows])
+    np.testing.assert_allclose(features("cnn_means")["cnn_means"], means)
+
+
+def test_every_strategy_asks_only_for_what_can_be_made():
+    made = {"probs", "mc_probs", "embeddings", "surprisal", "cnn_means"}
+    made |= {"labelled_probs", "labelled_embeddings"}
+    for entry in STRATEGIES.values():
+        assert entry.needs <= made
