@@ -4,7 +4,7 @@ import sys
 
 from snakemake.exceptions import WorkflowError
 
-from after_ser.acquisition.registry import STRATEGIES
+from after_ser.acquisition.registry import STRATEGIES, SURPRISAL
 from after_ser.config import corpus_root, resolve
 from after_ser.errors import InputError
 from after_ser.grid import SPLIT, cells, folds, tapt_seed
@@ -198,14 +198,15 @@ def previous_model(wildcards):
 
 def strategy_options(wildcards):
     """The options of a strategy: the registry's defaults, replaced by the config's."""
+    known = STRATEGIES[wildcards.strategy]
     own = CONFIG["strategies"].get(wildcards.strategy, {})
-    return {**STRATEGIES[wildcards.strategy].options, **own}
+    return {**known.options, **known.feature_options, **own}
 
 
 def surprisal_options():
     """How surprisal is computed; the clustering of ALPs has no options of its own."""
     own = CONFIG["strategies"].get("alps", {})
-    return {**STRATEGIES["alps"].options, **own}
+    return {**SURPRISAL, **own}
 
 
 def model_to_query(wildcards):

@@ -179,7 +179,7 @@ def _check_arms(config: Config) -> None:
 def _check_strategies(config: Config) -> None:
     for name, options in config["strategies"].items():
         _expect_key(name, STRATEGIES, "strategies", "strategy")
-        defaults = STRATEGIES[name].options
+        defaults = {**STRATEGIES[name].options, **STRATEGIES[name].feature_options}
         for option, value in options.items():
             where = f"strategies.{name}"
             if not defaults:

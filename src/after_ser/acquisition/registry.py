@@ -13,11 +13,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Registered:
-    """Where a strategy is, which fields of PoolView it needs, and its options' defaults."""
+    """Where a strategy is, which fields of PoolView it needs, and its options' defaults.
+
+    options are keywords of its constructor; feature_options say how the fields are computed.
+    """
 
     path: str
     needs: frozenset[str] = frozenset()
     options: Mapping[str, Any] = field(default_factory=dict)
+    feature_options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def of_model(self) -> bool:
@@ -26,6 +30,10 @@ class Registered:
 
 
 OF_MODEL = frozenset({"mc_probs", "embeddings", "labelled_probs", "labelled_embeddings"})
+#: Stochastic passes K of MC dropout.
+MC_DROPOUT = {"passes": 10}
+#: Equal parts of time of a clip, and how often and how much of it is masked (span in frames).
+SURPRISAL = {"bins": 50, "maskings": 4, "mask_share": 0.15, "mask_span": 10}
 _PACKAGE = "after_ser.acquisition"
 _PROBS = frozenset({"probs"})
 
@@ -38,10 +46,9 @@ STRATEGIES = {
 
 
 def strategy(name: str, options: Mapping[str, Any] | None = None) -> Strategy:
-    """Return the strategy called `name`, its options replaced by `options`; KeyError if unknown."""
+    """Return the strategy called `name`, its options replaced by those of `options` it knows."""
     entry = STRATEGIES[name]
     module, _, attribute = entry.path.partition(":")
-    chosen: Strategy = getattr(import_module(module), attribute)(
-        **{**entry.options, **(options or {})}
-    )
+    own = {key: (options or {}).get(key, default) for key, default in entry.options.items()}
+    chosen: Strategy = getattr(import_module(module), attribute)(**own)
     return chosen
