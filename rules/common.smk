@@ -7,7 +7,7 @@ from snakemake.exceptions import WorkflowError
 from after_ser.acquisition.registry import STRATEGIES, SURPRISAL
 from after_ser.config import corpus_root, resolve
 from after_ser.errors import InputError
-from after_ser.grid import SPLIT, cells, folds, tapt_seed
+from after_ser.grid import SPLIT, cells, cells_of, folds, tapt_seed
 from after_ser.runtime.environment import set_job_environment
 
 try:

@@ -1,10 +1,17 @@
 """Scores of all cells, and the paper's tables beside the published numbers.
 
-REQUIRED INPUTS: metrics.json and timing.json of every cell, composition.tsv, the config
+REQUIRED INPUTS: metrics.json and timing.json of every cell, composition.tsv, the config;
+predictions.tsv of the cells that are compared, manifest.tsv
 OUTPUTS: results/{run}/{config.yaml,scores.tsv,times.tsv}, results/{run}/tables/
 """
 
 TABLE = "results/{run}/tables"
+
+
+def compared_predictions(wildcards):
+    """The predictions of the cells that the table comparisons shows, for its bootstrap."""
+    item = CONFIG["tables"]["comparisons"]
+    return list({cell.predictions: None for cell in cells_of(CONFIG, item)})
 
 
 rule save_config:
@@ -125,8 +132,97 @@ rule table4:
     conda:
         "../envs/environment.yaml"
     params:
-        method_version="table4-1",
+        method_version="table4-2",
     message:
         "Table 4 of {wildcards.run}"
     script:
         "../workflow/scripts/table4.py"
+
+
+rule comparisons:
+    input:
+        config="results/{run}/config.yaml",
+        scores="results/{run}/scores.tsv",
+        summaries=tapt_summaries,
+        predictions=compared_predictions,
+        manifest=lambda w: (
+            f"results/{w.run}/{SPLIT}/datasets/"
+            f"{CONFIG['tables']['comparisons']['dataset']}/manifest.tsv"
+        ),
+    output:
+        tsv=f"{TABLE}/comparisons.tsv",
+        md=f"{TABLE}/comparisons.md",
+        tex=f"{TABLE}/comparisons.tex",
+        html=report(
+            f"{TABLE}/comparisons.html",
+            caption="../workflow/report/comparisons.rst",
+            category="Tables",
+            labels={"table": "Comparisons with a reference arm"},
+        ),
+    log:
+        "results/{run}/log/comparisons.log",
+    localrule: True
+    conda:
+        "../envs/environment.yaml"
+    params:
+        method_version="comparisons-1",
+    message:
+        "Table comparisons of {wildcards.run}"
+    script:
+        "../workflow/scripts/comparisons.py"
+
+
+rule learning:
+    input:
+        config="results/{run}/config.yaml",
+        scores="results/{run}/scores.tsv",
+        summaries=tapt_summaries,
+    output:
+        tsv=f"{TABLE}/learning.tsv",
+        md=f"{TABLE}/learning.md",
+        tex=f"{TABLE}/learning.tex",
+        html=report(
+            f"{TABLE}/learning.html",
+            caption="../workflow/report/learning.rst",
+            category="Tables",
+            labels={"table": "Learning curves"},
+        ),
+    log:
+        "results/{run}/log/learning.log",
+    localrule: True
+    conda:
+        "../envs/environment.yaml"
+    params:
+        method_version="learning-1",
+    message:
+        "Table learning of {wildcards.run}"
+    script:
+        "../workflow/scripts/learning.py"
+
+
+rule penalty:
+    input:
+        config="results/{run}/config.yaml",
+        scores="results/{run}/scores.tsv",
+        summaries=tapt_summaries,
+    output:
+        tsv=f"{TABLE}/penalty.tsv",
+        md=f"{TABLE}/penalty.md",
+        tex=f"{TABLE}/penalty.tex",
+        html=report(
+            f"{TABLE}/penalty.html",
+            caption="../workflow/report/penalty.rst",
+            category="Tables",
+            labels={"table": "Pairwise penalty matrix"},
+        ),
+    log:
+        "results/{run}/log/penalty.log",
+    localrule: True
+    conda:
+        "../envs/environment.yaml"
+    params:
+        method_version="penalty-1",
+    message:
+        "Table penalty of {wildcards.run}"
+    script:
+        "../workflow/scripts/penalty.py"

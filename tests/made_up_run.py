@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from after_ser.evaluation.bootstrap import COUNTS
 from after_ser.evaluation.gather import SCORES, TIMES
 
 BUDGETS = [0.05, 0.1, 0.2, 0.4, 1.0]
@@ -29,7 +30,9 @@ def config(folds: int = 3, synthetic: bool = True) -> dict[str, Any]:
         "backbone": "small",
         "backbones": {"small": {"scratch": {}}},
         "corpora": {"c": {"layout": "emodb"} | origin, "e": {"layout": "ravdess"} | origin},
-        "datasets": {"merged": {"target": "c", "extra": ["e"]}},
+        "datasets": {
+            "merged": {"target": "c", "extra": ["e"], "folds": {"by": "session", "groups": 5}}
+        },
         "folds": list(range(1, folds + 1)),
         "seeds": [0, 1],
         "budget": BUDGETS,
@@ -45,6 +48,23 @@ def config(folds: int = 3, synthetic: bool = True) -> dict[str, Any]:
             "table1": {"dataset": "merged"},
             "table2": {"dataset": "merged", "arm": "after", "budgets": BUDGETS},
             "table4": {"dataset": "merged", "budgets": BUDGETS, "columns": columns},
+            "comparisons": {
+                "dataset": "merged",
+                "reference": "tapt-ft",
+                "arms": ["after", "after-random"],
+                "budgets": [0.1, 0.2, 1.0],
+            },
+            "learning": {
+                "dataset": "merged",
+                "random": "tapt-ft",
+                "arms": ["after", "after-random"],
+                "budgets": BUDGETS,
+            },
+            "penalty": {
+                "dataset": "merged",
+                "arms": ["tapt-ft", "after", "after-random"],
+                "budgets": [0.1, 0.2, 1.0],
+            },
         },
         "figures": {
             "figure2": {"dataset": "merged", "arms": ["after", "after-random"], "budgets": BUDGETS},
@@ -92,3 +112,19 @@ def frames(settings: dict[str, Any]) -> tuple[pd.DataFrame, pd.DataFrame]:
                 key | spent | {"device": "CPU", "total_s": total, "compute_total_s": 0.9 * total}
             )
     return pd.DataFrame(scores)[SCORES], pd.DataFrame(times)[TIMES]
+
+
+def speaker_counts(settings: dict[str, Any], speakers: int = 2) -> pd.DataFrame:
+    """Return what `evaluation.bootstrap.gather_counts` would: 20 clips per speaker and class."""
+    noise = np.random.default_rng(1)
+    rows = []
+    cells = itertools.product(
+        settings["arms"], settings["budget"], settings["folds"], settings["seeds"]
+    )
+    for name, budget, fold, seed in cells:
+        right = 0.5 + 0.1 * (settings["arms"][name]["strategy"] == "entropy")
+        for speaker, label in itertools.product(range(speakers), settings["classes"]):
+            correct = noise.binomial(20, right)
+            who = f"s{fold}{speaker}"
+            rows.append((name, budget, str(fold), str(seed), who, label, 20, correct))
+    return pd.DataFrame(rows, columns=["arm", "budget", *COUNTS])

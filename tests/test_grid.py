@@ -5,7 +5,7 @@ from pathlib import Path
 import yaml
 
 from after_ser.config import resolve
-from after_ser.grid import cells
+from after_ser.grid import cells, cells_of
 
 ROOT = Path(__file__).parent.parent
 
@@ -66,6 +66,29 @@ def test_tapt_is_shared_by_the_seeds_unless_asked_for():
     assert {cell.tapt_seed for cell in cells(given)} == {0}
     given["tapt"]["tapt"]["seed_per_run"] = True
     assert {c.tapt_seed for c in cells(given) if c.start == "tapt"} == {0, 1}
+
+
+def test_tables_ask_for_the_arm_they_compare_with():
+    tables = {
+        "comparisons": {
+            "dataset": "merged", "reference": "kmeans-random", "arms": ["after"], "budgets": [0.1]
+        },
+        "learning": {
+            "dataset": "merged", "random": "random-random", "arms": ["after"],
+            "budgets": [0.05, 0.1], "full_data": 1.0,
+        },
+    }  # fmt: skip
+    resolved = config(tables=tables, figures={})
+    rounds = {}
+    for cell in cells(resolved):
+        rounds.setdefault(cell.arm, set()).add(cell.round)
+    assert rounds == {"after": {0, 1}, "kmeans-random": {0, 1}, "random-random": {0, 1, 2, 3, 4}}
+    shown = {(c.arm, c.round) for c in cells_of(resolved, tables["comparisons"])}
+    assert shown == {("after", 1), ("kmeans-random", 1)}, "only what the table compares"
+    shown = {(c.arm, c.round) for c in cells_of(resolved, tables["learning"])}
+    assert shown == {(a, r) for a in ("after", "random-random") for r in (0, 1)} | {
+        ("random-random", 4)
+    }
 
 
 def test_paper_preset_covers_five_folds_and_ten_seeds():

@@ -14,6 +14,7 @@ import pytest
 import yaml
 from made_up_run import BUDGETS, config, frames
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
 from after_ser.datasets.composition import AFTER, BEFORE
 from after_ser.errors import InputError
@@ -80,9 +81,41 @@ def test_active_minus_random_is_paired_and_beside_the_papers():
     assert cell["mean"] == pytest.approx(folds.mean())
     assert cell["ci_low"] == pytest.approx(low)
     assert cell["published"] == pytest.approx(77.41 - 73.82)
+    assert cell["p"] == pytest.approx(stats.ttest_1samp(folds, 0).pvalue)
     assert any("AFTER minus TAPT+FT at equal budget, UA" in note for note in result.footnotes)
     del settings["tables"]["table4"]["columns"]["TAPT+FT"]
     assert not any("AFTER minus" in note for note in table4(settings, scores).footnotes)
+
+
+def test_table4_corrects_all_its_tests_together_and_marks_what_is_left():
+    settings = config()
+    scores, _ = frames(settings)
+    result = table4(settings, scores)
+    rows = result.tsv_only
+    assert len(rows) == 2 * 2 * len(BUDGETS)  # two contrasts, UA and WA
+    adjusted = multipletests(rows["p"], method="holm")[1]
+    assert rows["p_holm"].to_numpy() == pytest.approx(adjusted)
+    words = " ".join(result.footnotes)
+    assert words.count("†") == (rows["p_holm"] < 0.05).sum() + 1  # and once in the explanation
+    assert f"corrected over the {len(rows)} tests of this table, UA and WA together" in words
+    # five points for entropy on every fold, against one point of noise: some are found
+    lifted = scores.copy()
+    lifted.loc[lifted["strategy"] == "entropy", "ua"] += 0.5
+    found = table4(settings, lifted)
+    assert found.tsv_only is not None and (found.tsv_only["p_holm"] < 0.05).any()
+    assert "†, [" not in table.markdown(found) and "† [" in table.markdown(found)
+    assert r"$^\dagger$" in table.latex(found)
+
+
+def test_table4_says_why_there_are_no_p_values():
+    for folds, why in ((1, "and there is 1"), (2, "and there are 2")):
+        settings = config(folds=folds)
+        scores, _ = frames(settings)
+        result = table4(settings, scores)
+        words = " ".join(result.footnotes)
+        assert f"No p-values: a test over fold means needs 3 folds, {why}." in words
+        assert "Holm" not in words and "†" not in words
+        assert result.tsv_only is not None and result.tsv_only["p"].isna().all()
 
 
 def test_table2_time_is_the_whole_lineage_in_minutes():
@@ -242,7 +275,7 @@ def test_scripts_write_the_same_bytes_twice(tmp_path):
         summaries=[],
     )
     forms = ("tsv", "md", "tex", "html", "time")
-    for name in ("table1", "table2", "table4"):
+    for name in ("table1", "table2", "table4", "learning", "penalty"):
         written = []
         for turn in ("a", "b"):
             folder = tmp_path / turn
@@ -253,7 +286,7 @@ def test_scripts_write_the_same_bytes_twice(tmp_path):
         assert written[0] == written[1]
         assert len(written[0]) == (5 if name == "table2" else 4)
     tidy = pd.read_csv(tmp_path / "a" / "table4.tsv", sep="\t")
-    assert list(tidy.columns) == table.COLUMNS
+    assert list(tidy.columns) == [*table.COLUMNS, "p", "p_holm"]
     assert pick(tidy, "20 %", "AFTER", "UA")["published"] == 77.41
     assert "minutes" not in set(read_tsv(tmp_path / "a" / "table2.tsv")["metric"])
     assert set(read_tsv(tmp_path / "a" / "table2.time")["metric"]) == {"minutes"}

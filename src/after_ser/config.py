@@ -17,6 +17,8 @@ from after_ser.errors import InputError
 Config = dict[str, Any]
 
 _FIGURES_AND_TABLES = ("tables", "figures")
+# Keys of a table that name the arm which its `arms` are measured against.
+_AGAINST = ("reference", "random")
 
 
 def resolve(config: Config, schema_path: str | os.PathLike[str]) -> Config:
@@ -166,6 +168,12 @@ def _check_arms(config: Config) -> None:
         for name, item in config[section].items():
             where = f"{section}.{name}"
             _expect_key(item["dataset"], config["datasets"], where, "dataset")
+            for key in _AGAINST:
+                if item.get(key) in item.get("arms", []):
+                    raise InputError(
+                        f"config: {where}: {item[key]} is {key} and among arms; expected only "
+                        "the arms that are compared with it"
+                    )
             for arm, budgets in requested(item):
                 _expect_key(arm, config["arms"], where, "arm")
                 for fraction in budgets:
@@ -197,7 +205,10 @@ def requested(item: Config) -> list[tuple[str, list[float]]]:
     if "arm" in item:
         return [(item["arm"], item["budgets"])]
     if "arms" in item:
-        return [(arm, item["budgets"]) for arm in item["arms"]]
+        against = [item[key] for key in _AGAINST if key in item]
+        pairs = [(arm, item["budgets"]) for arm in [*against, *item["arms"]]]
+        full = [(item["random"], [item["full_data"]])] if "full_data" in item else []
+        return pairs + full
     if "columns" in item:
         return [(arm, item["budgets"]) for arm in item["columns"].values()]
     if "bars" in item:

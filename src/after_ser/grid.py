@@ -49,6 +49,11 @@ class Cell:
         return f"{self.folder}/metrics.json"
 
     @property
+    def predictions(self) -> str:
+        """Return the path of this round's predictions.tsv."""
+        return f"{self.folder}/predictions.tsv"
+
+    @property
     def lineage(self) -> list[tuple[str, str]]:
         """Return (part, timing file) of every step this cell's result costs.
 
@@ -139,6 +144,21 @@ def cells(config: Config) -> Iterator[Cell]:
                         round=index,
                         budget=config["budget"][index],
                     )
+
+
+def cells_of(config: Config, item: Config) -> Iterator[Cell]:
+    """Yield the cells that one table or figure (a value of those sections) names itself.
+
+    Earlier rounds of an iterative arm, which `cells` adds, are left out.
+    """
+    shown = {
+        (arm, config["budget"].index(fraction))
+        for arm, budgets in requested(item)
+        for fraction in budgets
+    }
+    for cell in cells(config):
+        if cell.dataset == item["dataset"] and (cell.arm, cell.round) in shown:
+            yield cell
 
 
 def folds(config: Config, dataset: str) -> list[int]:

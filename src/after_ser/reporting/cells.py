@@ -41,6 +41,13 @@ def arm_label(config: Mapping[str, Any], arm: str) -> str:
         ) from None
 
 
+def unique_labels(config: Mapping[str, Any], arms: Iterable[str]) -> dict[str, str]:
+    """Return the label of each arm; arms that share one get their id behind it."""
+    labels = {arm: arm_label(config, arm) for arm in arms}
+    shared = [label for label in labels.values() if list(labels.values()).count(label) > 1]
+    return {arm: f"{name} ({arm})" if name in shared else name for arm, name in labels.items()}
+
+
 def of_arm(
     frame: pd.DataFrame, config: Mapping[str, Any], wanted: Mapping[str, Any], arm: str
 ) -> pd.DataFrame:

@@ -70,23 +70,28 @@ def backbone_note(config: Mapping[str, Any]) -> str:
     return f"Backbone {name}: {origin}."
 
 
-def coverage_note(rows: pd.DataFrame, paper_budgets: Iterable[float]) -> str:
-    """Return how much of the paper's grid the rows (of scores.tsv) cover."""
+def coverage_note(rows: pd.DataFrame, paper_budgets: Iterable[float] | None) -> str:
+    """Return how much of the paper's grid the rows (of scores.tsv) cover.
+
+    `paper_budgets` is None for a table that the paper does not have.
+    """
     if rows.empty:
         return (
             f"Coverage: nothing was run for this table (paper: {published.FOLDS} folds, "
             f"{published.RUNS} runs)."
         )
     there = sorted(set(rows["budget"]))
-    paper = list(paper_budgets)
-    covered = sum(any(abs(budget - other) < 1e-6 for other in there) for budget in paper)
     fractions = ", ".join(percent(budget) for budget in there)
-    return (
+    text = (
         f"Coverage: {count(rows['fold'].nunique(), 'fold')} x "
         f"{count(rows['seed'].nunique(), 'seed')} (paper: {published.FOLDS} folds, "
-        f"{published.RUNS} runs); {covered} of the paper's {len(paper)} label fractions. "
-        f"Fractions run: {fractions} of the training split."
+        f"{published.RUNS} runs)"
     )
+    if paper_budgets is not None:
+        paper = list(paper_budgets)
+        covered = sum(any(abs(budget - other) < 1e-6 for other in there) for budget in paper)
+        text += f"; {covered} of the paper's {len(paper)} label fractions"
+    return f"{text}. Fractions run: {fractions} of the training split."
 
 
 def count(number: int, noun: str) -> str:
@@ -165,10 +170,13 @@ def header_notes(
     config: Mapping[str, Any],
     dataset: str,
     rows: pd.DataFrame,
-    paper_budgets: Iterable[float],
+    paper_budgets: Iterable[float] | None,
     summaries: Iterable[str | Path],
 ) -> list[str]:
-    """Return the notes that stand above a table of scores, most important first."""
+    """Return the notes that stand above a table of scores, most important first.
+
+    `paper_budgets` is None for a table that shows no published values.
+    """
     notes = [
         str(config.get("note") or ""),
         synthetic_note(config, dataset),
@@ -178,6 +186,6 @@ def header_notes(
         val_note(rows),
         tapt_note(summaries),
         interval_note(rows),
-        paper_note(config, dataset),
+        None if paper_budgets is None else paper_note(config, dataset),
     ]
     return [note for note in notes if note]

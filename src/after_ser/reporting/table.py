@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,8 @@ COLUMNS = [
     "note",
 ]
 NO_RUN = "–"
-HEADINGS = {"UA": "UA (%)", "WA": "WA (%)", "minutes": "time (min)"}
+HEADINGS = {"UA": "UA (%)", "WA": "WA (%)", "minutes": "time (min)", "penalty": "share of budgets"}
+_DECIMALS = {"deficiency": 2, "penalty": 2}
 
 
 @dataclass
@@ -38,7 +39,8 @@ class Table:
 
     `notes` stand above it, `footnotes` below. `rendered_only` are cells that every rendering
     shows and the TSV leaves out (times, which are not reproducible to the byte);
-    `tsv_only` are rows that the renderings give in words.
+    `tsv_only` are rows that the renderings give in words. `lines` turns a tidy row into the
+    lines of its cell, the value first (default: `cell_lines`).
     """
 
     title: str
@@ -48,6 +50,7 @@ class Table:
     footnotes: list[str] = field(default_factory=list)
     rendered_only: pd.DataFrame | None = None
     tsv_only: pd.DataFrame | None = None
+    lines: Callable[[Mapping[str, Any]], list[str]] | None = None
 
 
 def cell(
@@ -57,8 +60,12 @@ def cell(
     summary: Mapping[str, Any] | None,
     published: float | None = None,
     note: str = "",
+    **extra: Any,
 ) -> dict[str, Any]:
-    """Return one tidy row from a `summarise` dict (None: no run), in the metric's unit."""
+    """Return one tidy row from a `summarise` dict (None: no run), in the metric's unit.
+
+    `extra` are values of further columns that the table has.
+    """
     summary = summary or {}
     mean = summary.get("mean")
     notes = [text for text in (summary.get("note", "no run"), note) if text]
@@ -76,14 +83,18 @@ def cell(
         "published": published,
         "difference": None if mean is None or published is None else mean - published,
         "note": "; ".join(notes),
+        **extra,
     }
 
 
-def frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    """Return tidy rows as a frame with numbers as floats and counts as integers."""
-    tidy = pd.DataFrame(rows, columns=COLUMNS)
-    for name in ("mean", "sd", "ci_low", "ci_high", "published", "difference"):
-        tidy[name] = tidy[name].astype(float)
+def frame(rows: list[dict[str, Any]], extra: Sequence[str] = ()) -> pd.DataFrame:
+    """Return tidy rows as a frame with numbers as floats and counts as integers.
+
+    `extra` names the table's further columns, which follow COLUMNS; empty where a row has none.
+    """
+    tidy = pd.DataFrame(rows, columns=[*COLUMNS, *extra])
+    for name in ("mean", "sd", "ci_low", "ci_high", "published", "difference", *extra):
+        tidy[name] = tidy[name].astype("Int64" if name == "speakers" else float)
     for name in ("n", "folds", "seeds"):
         tidy[name] = tidy[name].astype(int)
     return tidy
@@ -93,7 +104,7 @@ def number(value: float | None, metric: str, signed: bool = False) -> str:
     """Return `value` as text in the metric's number of decimals; NO_RUN for None or NaN."""
     if value is None or math.isnan(value):
         return NO_RUN
-    decimals = 0 if metric == "clips" and float(value).is_integer() else 1
+    decimals = 0 if metric == "clips" and float(value).is_integer() else _DECIMALS.get(metric, 1)
     if metric == "minutes" and abs(value) < 1 and not signed:
         decimals = 2
     text = f"{value:{'+' if signed else ''},.{decimals}f}"
@@ -143,8 +154,9 @@ def _grid(table: Table) -> _Grid:
         metrics = heads.setdefault(str(column), [])
         if metric not in metrics:
             metrics.append(str(metric))
+    lines = table.lines or cell_lines
     texts = {
-        (str(row["row"]), str(row["column"]), str(row["metric"])): cell_lines(row)
+        (str(row["row"]), str(row["column"]), str(row["metric"])): lines(row)
         for row in cells.to_dict("records")
     }
     return _Grid(list(dict.fromkeys(cells["row"].astype(str))), list(heads.items()), texts)
@@ -184,6 +196,8 @@ _TEX = {
     "±": r"$\pm$",
     "×": r"$\times$",
     "·": r"$\cdot$",
+    "†": r"$^\dagger$",
+    "<": "$<$",
 }
 
 

@@ -9,12 +9,15 @@ from typing import Any
 
 import pandas as pd
 
-from after_ser.evaluation.statistics import paired_difference, summarise
+from after_ser.evaluation.comparison import ALPHA
+from after_ser.evaluation.statistics import summarise
 from after_ser.reporting import provenance, published
 from after_ser.reporting.cells import at_budget, budget_union, of_arm, percent, values
+from after_ser.reporting.significance import DAGGER, compare, correct, notes_on_tests, p_values
 from after_ser.reporting.table import Table, cell, frame, interval, number
 
 METRICS = ("UA", "WA")
+TESTS = ("p", "p_holm")
 
 
 def _contrasts(columns: Mapping[str, str], config: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -44,7 +47,8 @@ def table4(
     """Return Table 4: UA and WA (percent) of each column's arm at every fraction.
 
     Below it, for every active arm whose start has a random arm too, the difference of the two
-    at equal budget, paired by fold and seed, with its interval; the TSV holds the same rows.
+    at equal budget, paired by fold and seed, with its interval and test, corrected over all
+    such tests of the table; the TSV holds the same rows.
     """
     wanted = config["tables"]["table4"]
     columns: dict[str, str] = wanted["columns"]
@@ -70,7 +74,7 @@ def table4(
                 for metric in METRICS:
                     value = published.value(column, metric, budget)
                     cells.append(cell(percent(budget), f"{column} (no arm)", metric, None, value))
-    differences, footnotes = [], []
+    by_contrast: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for heading, other in _contrasts(columns, config):
         name = f"{heading} minus {other}"
         for metric in METRICS:
@@ -82,16 +86,20 @@ def table4(
                 ]
                 if not any(part.empty for part in pair):
                     paper = _published_difference(printed[heading], printed[other], metric, budget)
-                    summary = paired_difference(*pair)
-                    rows.append(cell(percent(budget), name, metric, summary, paper))
-            differences += rows
-            if rows:
-                footnotes.append(f"{name} at equal budget, {metric}, {_in_words(frame(rows))}.")
+                    test = compare(*pair)
+                    rows.append(cell(percent(budget), name, metric, test, paper, p=test["p"]))
+            by_contrast[name, metric] = rows
+    differences = [row for rows in by_contrast.values() for row in rows]
+    correct(differences)
+    footnotes = [
+        f"{name} at equal budget, {metric}, {_in_words(frame(rows, TESTS))}."
+        for (name, metric), rows in by_contrast.items()
+        if rows
+    ]
     if footnotes:
-        footnotes.append(
-            "Differences are in percentage points, paired by fold and seed; the intervals are per "
-            "budget and not corrected for how many there are."
-        )
+        footnotes.append("Differences are in percentage points, paired by fold and seed.")
+        tests = provenance.count(sum(row["p"] is not None for row in differences), "test")
+        footnotes += notes_on_tests(differences, f"the {tests} of this table, UA and WA together")
     rows_used = pd.concat(used).drop_duplicates() if used else scores.iloc[:0]
     return Table(
         title=f"Table 4. Ablation: start and selection at equal budgets ({wanted['dataset']})",
@@ -101,16 +109,20 @@ def table4(
             config, wanted["dataset"], rows_used, paper_budgets, summaries
         ),
         footnotes=footnotes,
-        tsv_only=frame(differences),
+        tsv_only=frame(differences, TESTS),
     )
 
 
 def _in_words(rows: pd.DataFrame) -> str:
-    """Return "mean difference [interval] 10 %: +1.2 [-0.3, 2.7], paper +1.24; 20 %: ..."."""
+    """Return "mean difference [interval] 10 %: +1.2 [-0.3, 2.7], p 0.1, ...; 20 %: ..."."""
     parts = []
     for row in rows.to_dict("records"):
-        text = f"{row['row']}: {number(row['mean'], row['metric'], signed=True)} {interval(row)}"
+        mark = DAGGER if row["p_holm"] < ALPHA else ""
+        value = f"{number(row['mean'], row['metric'], signed=True)}{mark}"
+        text = f"{row['row']}: {value} {interval(row)}".strip()
+        if not math.isnan(row["p"]):
+            text += f", {p_values(row)}"
         if not math.isnan(row["published"]):
-            text = f"{text.strip()}, paper {number(row['published'], row['metric'], signed=True)}"
-        parts.append(text.strip())
+            text = f"{text}, paper {number(row['published'], row['metric'], signed=True)}"
+        parts.append(text)
     return f"mean difference [interval] {'; '.join(parts)}"
