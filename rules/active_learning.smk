@@ -118,7 +118,7 @@ rule acquire_with_features:
     wildcard_constraints:
         init="kmeans|random",
         round="[1-9][0-9]*",
-        strategy="|".join(FROM_FEATURES) or "none",
+        strategy="|".join(FROM_FEATURES),
     conda:
         "../envs/environment.yaml"
     threads: CONFIG["threads"]

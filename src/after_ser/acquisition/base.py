@@ -111,3 +111,13 @@ def top_k(scores: Floats, k: int) -> Selection:
     """
     order = np.argsort(-scores, kind="stable")[: max(k, 0)].astype(np.int64)
     return Selection(order, scores[order])
+
+
+def first_of_largest(values: Floats) -> int:
+    """Return the first index whose value is the largest, up to rounding.
+
+    A matrix product may give equal clips values that differ in the last digits. Those must not
+    decide between them, but their order in the pool.
+    """
+    largest = values.max()
+    return int(np.flatnonzero(values >= largest - 1e-9 * abs(largest))[0])

@@ -15,5 +15,8 @@ class Margin(Strategy):
 
     def select(self, pool: PoolView, k: int, rng: np.random.Generator) -> Selection:
         """Return the k clips of smallest margin; the score is minus the margin."""
-        ordered = np.sort(pool.get("probs"), axis=1)
+        probs = pool.get("probs")
+        if probs.shape[1] == 1:
+            return top_k(-probs[:, 0], k)  # nothing to confuse the one class with
+        ordered = np.sort(probs, axis=1)
         return top_k(ordered[:, -2] - ordered[:, -1], k)

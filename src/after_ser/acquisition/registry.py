@@ -36,12 +36,36 @@ MC_DROPOUT = {"passes": 10}
 SURPRISAL = {"bins": 50, "maskings": 4, "mask_share": 0.15, "mask_span": 10}
 _PACKAGE = "after_ser.acquisition"
 _PROBS = frozenset({"probs"})
+_MC_PROBS = frozenset({"mc_probs"})
+_LABELLED = frozenset({"labelled_probs", "labelled_embeddings"})
 
 STRATEGIES = {
     "random": Registered(f"{_PACKAGE}.random:Random"),
     "entropy": Registered(f"{_PACKAGE}.entropy:Entropy", _PROBS),
     "least_confidence": Registered(f"{_PACKAGE}.least_confidence:LeastConfidence", _PROBS),
     "margin": Registered(f"{_PACKAGE}.margin:Margin", _PROBS),
+    "alps": Registered(
+        f"{_PACKAGE}.alps:Alps", frozenset({"surprisal"}), feature_options=SURPRISAL
+    ),
+    "bald": Registered(f"{_PACKAGE}.bald:Bald", _MC_PROBS, feature_options=MC_DROPOUT),
+    "batchbald": Registered(
+        f"{_PACKAGE}.batchbald:BatchBald",
+        _MC_PROBS,
+        {"samples": 10000, "min_gain": 0.01},
+        MC_DROPOUT,
+    ),
+    "badge": Registered(f"{_PACKAGE}.badge:Badge", frozenset({"probs", "embeddings"})),
+    "coreset": Registered(
+        f"{_PACKAGE}.coreset:GreedyKCentre", frozenset({"embeddings", "labelled_embeddings"})
+    ),
+    "cal": Registered(
+        f"{_PACKAGE}.cal:ContrastiveAcquisition",
+        _LABELLED | {"probs", "embeddings"},
+        {"neighbours": 10},
+    ),
+    "kmeans": Registered(
+        f"{_PACKAGE}.kmeans:PoolKMeans", frozenset({"cnn_means"}), {"k_min": 2, "k_max": 10}
+    ),
 }
 
 
