@@ -33,7 +33,7 @@ PROBS = [f"p_{name}" for name in CONFIG["classes"]]
 ROUNDS = sorted({cell.folder: cell for cell in CELLS}.items())
 #: Files that hold times or show them.
 TIMES = ("timing.json", "times.tsv", "table2_time.tsv", ".log")
-SHOWN = re.compile(r"tables/table2\.(md|tex|html)$|figures/figure3\.\w+$")
+SHOWN = re.compile(r"tables/table2\.(md|tex|html)$|tables/claims\w*\.\w+$|figures/figure3\.\w+$")
 #: Names the release by its absolute path.
 INDEX = re.compile(r"results/corpora/[^/]+/index\.tsv$")
 

@@ -182,6 +182,8 @@ def _check_arms(config: Config) -> None:
                             f"config: {where}: {fraction} is not in budget "
                             f"({', '.join(map(str, config['budget']))})"
                         )
+            if name == "claims":
+                _expect_key(item["protocol"], config["protocols"], where, "protocol")
 
 
 def _check_strategies(config: Config) -> None:

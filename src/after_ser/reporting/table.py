@@ -11,7 +11,8 @@ from typing import Any
 
 import pandas as pd
 
-from after_ser.runtime.atomic import write_text, write_tsv
+from after_ser.reporting.escape import tex_text as _tex
+from after_ser.runtime.atomic import read_tsv, write_text, write_tsv
 
 COLUMNS = [
     "row",
@@ -186,25 +187,6 @@ def markdown(table: Table) -> str:
     return "\n".join(lines) + "\n"
 
 
-_TEX = {
-    "\\": r"\textbackslash{}",
-    **{character: f"\\{character}" for character in "&%$#_{}"},
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "–": "--",
-    "−": "$-$",
-    "±": r"$\pm$",
-    "×": r"$\times$",
-    "·": r"$\cdot$",
-    "†": r"$^\dagger$",
-    "<": "$<$",
-}
-
-
-def _tex(text: str) -> str:
-    return "".join(_TEX.get(character, character) for character in text)
-
-
 def latex(table: Table) -> str:
     """Return the table as a LaTeX `table`; the document needs the package booktabs."""
     grid = _grid(table)
@@ -320,3 +302,9 @@ def write(table: Table, tsv: str | Path, md: str | Path, tex: str | Path, page: 
     write_text(md, markdown(table))
     write_text(tex, latex(table))
     write_text(page, html_page(table))
+
+
+def read(tsv: str | Path) -> pd.DataFrame:
+    """Return the tidy rows that `write` left in the TSV (COLUMNS, missing numbers as NaN)."""
+    texts = ("row", "column", "metric", "note")
+    return read_tsv(tsv, tuple(name for name in COLUMNS if name not in texts))

@@ -1,0 +1,37 @@
+"""The paper's claims, each with this run's effect and a verdict.
+
+REQUIRED INPUTS: results/{run}/{config.yaml,scores.tsv,times.tsv}, tables/outliers.tsv where the
+config has that table
+OUTPUTS: results/{run}/tables/claims.*, claims_parts.tsv
+"""
+
+
+rule claims:
+    input:
+        config="results/{run}/config.yaml",
+        scores="results/{run}/scores.tsv",
+        times="results/{run}/times.tsv",
+        outliers=[f"{TABLE}/outliers.tsv"] if "outliers" in TABLES else [],
+        summaries=tapt_summaries,
+    output:
+        tsv=f"{TABLE}/claims.tsv",
+        parts=f"{TABLE}/claims_parts.tsv",
+        md=f"{TABLE}/claims.md",
+        tex=f"{TABLE}/claims.tex",
+        html=report(
+            f"{TABLE}/claims.html",
+            caption="../workflow/report/claims.rst",
+            category="Tables",
+            labels={"table": "Claims of the paper"},
+        ),
+    log:
+        "results/{run}/log/claims.log",
+    localrule: True
+    conda:
+        "../envs/environment.yaml"
+    params:
+        method_version="claims-1",
+    message:
+        "The paper's claims against {wildcards.run}"
+    script:
+        "../workflow/scripts/claims.py"
