@@ -36,7 +36,7 @@ def config(folds: int = 3, synthetic: bool = True) -> dict[str, Any]:
         "folds": list(range(1, folds + 1)),
         "seeds": [0, 1],
         "budget": BUDGETS,
-        "tapt": {"tapt": {"objective": "eq1+eq2"}},
+        "tapt": {"tapt": {"objective": "eq1+eq2", "seed_per_run": False}},
         "arms": {
             "ft": arm("FT", "pretrained", "random"),
             "tapt-ft": arm("TAPT+FT", "tapt", "random"),

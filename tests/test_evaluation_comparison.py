@@ -144,7 +144,8 @@ def test_without_an_effect_holm_keeps_the_whole_family_at_five_percent(arms):
     p = stats.ttest_1samp(differences, 0.0, axis=2).pvalue  # [repeats, (arms - 1) * budgets]
     family = p.shape[1]
     any_rejected = p.min(axis=1) * family < 0.05  # Holm rejects something iff its first step does
-    for one in itertools.chain(range(0, REPEATS, REPEATS // 50), np.flatnonzero(any_rejected)[:50]):
+    # few, since statsmodels collects garbage in every call
+    for one in itertools.chain(range(0, REPEATS, REPEATS // 8), np.flatnonzero(any_rejected)[:8]):
         adjusted = holm(list(p[one]))
         assert (min(adjusted) < 0.05) == any_rejected[one]
     assert np.mean(any_rejected) <= 0.05 + margin(0.05)

@@ -17,6 +17,7 @@ from statsmodels.stats.multitest import multipletests
 from after_ser.evaluation.bootstrap import COUNTS, bootstrap_ua_difference
 from after_ser.evaluation.comparison import nadeau_bengio
 from after_ser.evaluation.learning_curve import area
+from after_ser.grid import cells_of
 from after_ser.reporting import significance, table
 from after_ser.reporting.cells import unique_labels
 from after_ser.reporting.comparisons import comparisons
@@ -62,7 +63,7 @@ def test_a_comparison_by_hand():
         pytest.approx(100 * boot["ci_low"]),
         pytest.approx(100 * boot["ci_high"]),
     )
-    assert cell["speakers"] == 10
+    assert cell["speakers"] == 10 and cell["boot_mean"] == pytest.approx(100 * boot["mean"])
     assert np.isnan(pick(result.cells, "AFTER & co", "20 %", "WA")["boot_low"])
 
 
@@ -114,7 +115,7 @@ def test_too_few_folds_or_speakers_are_said_instead_of_p_values(folds):
     assert f"{2 * folds} speakers: the interval over speakers is not trustworthy" in words
     result = penalty(settings, scores)
     assert pick(result.cells, "TAPT+FT", "AFTER & co", "penalty")["n"] > 0
-    assert result.footnotes[0].startswith("Not computed: a test over fold means needs 3 folds")
+    assert "Not computed: a test over fold means needs 3 folds" in result.notes[-1]
     off_diagonal = result.cells[result.cells["row"] != result.cells["column"]]
     assert off_diagonal["mean"].isna().all()
 
@@ -130,6 +131,7 @@ def test_a_cell_that_was_not_run_is_shown_as_such():
 def test_learning_table_by_hand():
     settings = config(folds=3)
     scores, _ = frames(settings)
+    scores.loc[scores["arm"] == "after", "ua"] += 0.1
     result = learning(settings, scores)
 
     def areas(arm):
@@ -188,7 +190,7 @@ def test_penalty_table_sums_rows_and_columns():
     cells = penalty(settings, scores).cells
     assert pick(cells, "AFTER & co", "TAPT+FT", "penalty")["mean"] == pytest.approx(1)
     assert pick(cells, "AFTER & co", OTHER, "penalty")["mean"] == pytest.approx(1)
-    assert pick(cells, "AFTER & co", WINS, "penalty")["mean"] == pytest.approx(2)
+    assert pick(cells, "AFTER & co", WINS, "sum")["mean"] == pytest.approx(2)
     assert pick(cells, LOSSES, "AFTER & co", "penalty")["mean"] == pytest.approx(0)
     against = [pick(cells, row, "TAPT+FT", "penalty")["mean"] for row in ("AFTER & co", OTHER)]
     assert pick(cells, LOSSES, "TAPT+FT", "penalty")["mean"] == pytest.approx(sum(against))
@@ -202,8 +204,14 @@ def test_arms_with_one_label_stay_apart():
     assert list(names.values()) == ["AFTER & co (after)", "AFTER & co (after-random)", "FT"]
 
 
-def test_p_values_as_text():
+def test_p_values_as_text(tmp_path):
     assert significance.p_text(0.04949) == "0.049" and significance.p_text(0.0004) == "< 0.001"
+    settings = config(folds=3)
+    result = comparisons(settings, frames(settings)[0])
+    result.cells.loc[0, "p"] = 1.23e-9
+    forms = [tmp_path / f"x.{form}" for form in ("tsv", "md", "tex", "html")]
+    table.write(result, *forms)
+    assert pd.read_csv(forms[0], sep="\t")["p"][0] == 1.23e-9, "a small p is not written as 0"
 
 
 def script(name: str):
@@ -225,8 +233,6 @@ def test_the_script_reads_predictions_and_writes_the_same_bytes_twice(tmp_path, 
     utts = {fold: [f"c/{fold}{index}" for index in range(12)] for fold in (1, 2, 3)}
     speakers = [(utt, f"c/s{fold}{utt[-1] in '02468'}") for fold in utts for utt in utts[fold]]
     write_tsv("manifest.tsv", pd.DataFrame(speakers, columns=["utt", "speaker"]))
-    from after_ser.grid import cells_of
-
     for cell in cells_of(settings, settings["tables"]["comparisons"]):
         frame = pd.DataFrame({"utt": utts[cell.fold], "split": "test"})
         frame["label"] = [settings["classes"][index % 4] for index in range(12)]
@@ -243,7 +249,7 @@ def test_the_script_reads_predictions_and_writes_the_same_bytes_twice(tmp_path, 
     assert written[0] == written[1] and len(written[0]) == 4
     tidy = pd.read_csv("a/x.tsv", sep="\t")
     assert list(tidy.columns) == [
-        *table.COLUMNS, "p", "p_holm", "p_nb", "speakers", "boot_low", "boot_high"
+        *table.COLUMNS, "p", "p_holm", "p_nb", "speakers", "boot_mean", "boot_low", "boot_high"
     ]  # fmt: skip
     assert set(tidy[tidy["metric"] == "UA"]["speakers"]) == {6}
     tex = Path("a/x.tex").read_text(encoding="utf-8")

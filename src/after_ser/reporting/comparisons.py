@@ -23,7 +23,7 @@ from after_ser.reporting.significance import (
 from after_ser.reporting.table import Table, cell, frame, number
 
 METRICS = ("UA", "WA")
-EXTRA = ("p", "p_holm", "p_nb", "speakers", "boot_low", "boot_high")
+EXTRA = ("p", "p_holm", "p_nb", "speakers", "boot_mean", "boot_low", "boot_high")
 
 
 def comparisons(
@@ -65,7 +65,7 @@ def comparisons(
         footnotes.append(
             "Speakers: 95 % bootstrap interval of the UA difference, whole speakers drawn with "
             "replacement, test clips of all folds pooled, averaged over seeds. Its centre is the "
-            "pooled difference, not the mean of the folds'."
+            "pooled difference (boot_mean of the TSV), not the mean of the folds'."
         )
     footnotes += [f"{note[0].upper()}{note[1:]}." for note in speaker_notes]
     rows_used = pd.concat(used).drop_duplicates() if used else scores.iloc[:0]
@@ -110,7 +110,7 @@ def _columns(boot: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     ends = {
         name: None if boot[key] is None else 100 * boot[key]
-        for name, key in (("boot_low", "ci_low"), ("boot_high", "ci_high"))
+        for name, key in (("boot_mean", "mean"), ("boot_low", "ci_low"), ("boot_high", "ci_high"))
     }
     return {"speakers": boot["n_speakers"], **ends}
 

@@ -52,14 +52,16 @@ def penalty(
             empty = math.isnan(table[i, j])
             note = _why_empty(i, j, len(labels)) if empty else ""
             value = {"mean": None if empty else float(table[i, j]), "note": note}
-            cells.append(cell(row, column, PENALTY, size | value))
+            metric = "sum" if column == WINS else PENALTY
+            cells.append(cell(row, column, metric, size | value))
     notes = provenance.header_notes(config, wanted["dataset"], used, None, summaries)
+    notes = [note for note in notes if note != provenance.interval_note(used)]  # it has none
     return Table(
         title=f"Pairwise penalty matrix of UA ({wanted['dataset']})",
         row_title="Better",
         cells=frame(cells),
-        notes=[note for note in notes if note != provenance.interval_note(used)],
-        footnotes=_footnotes(wanted, result["notes"]),
+        notes=[*notes, *(f"{note[0].upper()}{note[1:]}." for note in result["notes"])],
+        footnotes=_footnotes(wanted),
         lines=_lines,
     )
 
@@ -68,16 +70,15 @@ def _why_empty(i: int, j: int, count: int) -> str:
     return "" if i == j == count else "too few folds for a test"
 
 
-def _footnotes(wanted: Mapping[str, Any], notes: list[str]) -> list[str]:
+def _footnotes(wanted: Mapping[str, Any]) -> list[str]:
     budgets = ", ".join(percent(budget) for budget in wanted["budgets"])
-    lines = [
+    return [
         f"Entry: share of the budgets ({budgets}) at which the row's arm has a significantly "
         f"higher UA than the column's, by a two-sided paired t-test over fold means at {ALPHA:g}, "
         "as in Ash et al. (2020). A good arm has a large row sum and a small column sum.",
         "The tests are not corrected for their number: of two arms that do not differ, each is "
         f"expected to win at about {ALPHA / 2:.1%} of the budgets.".replace("%", " %"),
     ]
-    return [*(f"{note[0].upper()}{note[1:]}." for note in notes), *lines]
 
 
 def _lines(row: Mapping[str, Any]) -> list[str]:

@@ -104,7 +104,7 @@ def notes_on_tests(rows: list[dict[str, Any]], family: str) -> list[str]:
             if folds < FEWEST_FOLDS
             else "the differences have no spread over folds"
         )
-        notes.append(f"No p-values: {why}. Nothing here is evidence for or against a difference.")
+        notes.append(f"No p-values: {why}.")
     if there and max(row["seeds"] for row in there) == 1:
         notes.append(
             "One seed: what another seed would change is part of the spread over folds, and "

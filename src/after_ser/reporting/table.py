@@ -29,9 +29,10 @@ COLUMNS = [
     "difference",
     "note",
 ]
+P_VALUES = ("p", "p_holm", "p_nb")
 NO_RUN = "–"
 HEADINGS = {"UA": "UA (%)", "WA": "WA (%)", "minutes": "time (min)", "penalty": "share of budgets"}
-_DECIMALS = {"deficiency": 2, "penalty": 2}
+_DECIMALS = {"deficiency": 2, "penalty": 2, "sum": 2}
 
 
 @dataclass
@@ -236,7 +237,7 @@ ul { margin: .4rem 0 1.2rem; padding-left: 1.2rem; color: #333; max-width: 60rem
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; border-top: 2px solid #222; border-bottom: 2px solid #222; }
 th, td { padding: .4rem .8rem; text-align: right; vertical-align: top; white-space: nowrap; }
-th:first-child { text-align: left; }
+thead tr:first-child th:first-child, tbody th { text-align: left; }
 thead th[colspan] { text-align: center; }
 thead tr:last-child th { border-bottom: 1px solid #222; font-weight: 600; }
 tbody tr + tr > * { border-top: 1px solid #ddd; }
@@ -298,7 +299,10 @@ def html_page(table: Table) -> str:
 def write(table: Table, tsv: str | Path, md: str | Path, tex: str | Path, page: str | Path) -> None:
     """Write the table in its four forms; the TSV is the same to the byte for the same scores."""
     tidy = [table.cells] if table.tsv_only is None else [table.cells, table.tsv_only]
-    write_tsv(tsv, pd.concat(tidy, ignore_index=True))
+    rows = pd.concat(tidy, ignore_index=True)
+    for name in rows.columns.intersection(P_VALUES):  # six decimals would print a small p as 0
+        rows[name] = [None if math.isnan(p) else f"{p:.6g}" for p in rows[name]]
+    write_tsv(tsv, rows)
     write_text(md, markdown(table))
     write_text(tex, latex(table))
     write_text(page, html_page(table))
