@@ -11,11 +11,14 @@ def softmax(logits):
     return shifted / shifted.sum(axis=-1, keepdims=True)
 
 
-def features(n=40, classes=4, seed=0, passes=6, labelled=12, dimensions=5):
-    """Return every field of a view but the names, rows of clips in the order of the names."""
+def features(n=40, classes=4, seed=0, passes=6, labelled=12, dimensions=5, spread=0.8):
+    """Return every field of a view but the names, rows of clips in the order of the names.
+
+    spread: how far passes with dropout lie apart, s.d. of their logits.
+    """
     draw = np.random.default_rng(seed)
     logits = draw.normal(0, 1.5, (n, classes))
-    noise = draw.normal(0, 0.8, (n, passes, classes))
+    noise = draw.normal(0, spread, (n, passes, classes))
     return {
         "probs": softmax(logits),
         "mc_probs": softmax(logits[:, None, :] + noise),

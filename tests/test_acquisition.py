@@ -7,7 +7,7 @@ from acquisition_pools import features
 from hypothesis import given
 from hypothesis import strategies as st
 
-from after_ser.acquisition.base import PoolView, top_k
+from after_ser.acquisition.base import PoolView, first_of_largest, top_k
 from after_ser.acquisition.budget import labelled_count
 from after_ser.acquisition.oracle import answer
 from after_ser.acquisition.query import make_query, pool_view
@@ -52,6 +52,12 @@ def test_top_k_leaves_out_nothing_larger_than_what_it_takes(values, k):
     rest = np.delete(scores, chosen.indices)
     if len(chosen.indices) and len(rest):
         assert scores[chosen.indices].min() >= rest.max()
+
+
+def test_of_the_largest_values_the_first_counts_whatever_rounding_says():
+    assert first_of_largest(np.array([-np.inf, 0.5, 3.0 - 1e-14, 3.0, 2.9999])) == 2
+    assert first_of_largest(np.array([-np.inf, -2.0, -1.0, -1.0])) == 2
+    assert first_of_largest(np.array([0.0, 0.0])) == 0
 
 
 @pytest.mark.parametrize("name", sorted(STRATEGIES))

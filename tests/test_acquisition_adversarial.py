@@ -138,7 +138,8 @@ def test_details_become_columns_of_the_query():
     ("name", "options"),
     [
         ("batchbald", {"samples": 0}),
-        ("batchbald", {"min_gain": -0.1}),
+        ("batchbald", {"min_left": -0.1}),
+        ("batchbald", {"min_left": 1}),
         ("cal", {"neighbours": 0}),
         ("kmeans", {"k_min": 5, "k_max": 4}),
     ],

@@ -23,9 +23,9 @@ class BatchBald(Strategy):
     Kirsch, van Amersfoort & Gal 2019, Algorithm 1, with K passes with dropout as samples of the
     parameters. The gain of a clip is what its label adds to the labels of the batch so far, see
     `joint.Labellings`. The sum of all gains cannot exceed log K: once the batch tells the K passes
-    apart, all that is left are ties. So when no clip gains `min_gain` nats any more, the rest of
-    the batch is drawn by PowerBALD (`powerbald.power_draw`) from the BALD scores of the clips that
-    are left.
+    apart, all that is left are ties. So when no more than the share `min_left` of log K is left to
+    learn, or nothing adds to it, the rest of the batch is drawn by PowerBALD
+    (`powerbald.power_draw`) from the BALD scores of the clips that are left.
 
     A gain can only fall while the batch grows (submodularity), so gains of earlier steps are
     upper bounds and only clips whose bound reaches the best gain are computed (lazy greedy,
@@ -39,19 +39,20 @@ class BatchBald(Strategy):
     memory O(N K C + M K). float64, likelihoods as logarithms.
     """
 
-    def __init__(self, samples: int = 10000, min_gain: float = 0.01) -> None:
+    def __init__(self, samples: int = 10000, min_left: float = 0.05) -> None:
         """Set the options.
 
         samples:  M, the most labellings of the batch that are looked at.
-        min_gain: nats below which a pick is left to PowerBALD; 0 never does so. With 10,000
-                  labellings the standard error of a gain is a few thousandths at most.
+        min_left: share of log K that must be left to learn for BatchBALD to go on. A share and
+                  not a least gain per pick, because passes that differ little gain little with
+                  each pick, but by hundreds of picks.
         """
-        if samples < 1 or min_gain < 0:
+        if samples < 1 or not 0 <= min_left < 1:
             raise InputError(
-                f"strategy batchbald: samples is {samples} and min_gain {min_gain}, "
-                "expected at least 1 and at least 0"
+                f"strategy batchbald: samples is {samples} and min_left {min_left}, "
+                "expected at least 1, and from 0 to below 1"
             )
-        self.samples, self.min_gain = samples, min_gain
+        self.samples, self.min_left = samples, min_left
 
     def select(self, pool: PoolView, k: int, rng: np.random.Generator) -> Selection:
         """Return k clips, those of BatchBALD first."""
@@ -81,9 +82,10 @@ class BatchBald(Strategy):
         """Return BatchBALD's picks, at most k, and their gains; `labellings` ends with them."""
         bounds = bald.copy()  # the gains where nothing is picked yet
         chosen, gains = np.empty(0, dtype=np.int64), []
-        while len(chosen) < k and labellings.entropy >= self.min_gain:
+        settled = self.min_left * math.log(probs.shape[1])
+        while len(chosen) < k and labellings.entropy > settled:
             pick = _best(probs, bounds, labellings)
-            if bounds[pick] < self.min_gain:
+            if bounds[pick] == 0.0:
                 break
             chosen = np.append(chosen, pick)
             gains.append(float(bounds[pick]))

@@ -32,10 +32,10 @@ class PoolKMeans(Strategy):
         """Return the k clips nearest to their centres."""
         means = pool.get("cnn_means").astype(np.float64, copy=False)
         if k <= 0 or len(pool) == 0:
-            empty = np.empty(0, dtype=np.int64)
-            return Selection(empty, np.empty(0), {"cluster": empty})
+            return Selection(np.empty(0, dtype=np.int64), np.empty(0), {"cluster": []})
         # one thread: K-means adds up the threads' sums in the order in which they end
         with threadpool_limits(limits=1):
             found = cluster(means, self.k_min, self.k_max, int(rng.integers(2**32)))
         picks = nearest_to_centres(found, k)
-        return Selection(picks, -found.distance[picks], {"cluster": found.assignment[picks]})
+        clusters = found.assignment[picks].tolist()
+        return Selection(picks, -found.distance[picks], {"cluster": clusters})

@@ -51,7 +51,7 @@ STRATEGIES = {
     "batchbald": Registered(
         f"{_PACKAGE}.batchbald:BatchBald",
         _MC_PROBS,
-        {"samples": 10000, "min_gain": 0.01},
+        {"samples": 10000, "min_left": 0.05},
         MC_DROPOUT,
     ),
     "badge": Registered(f"{_PACKAGE}.badge:Badge", frozenset({"probs", "embeddings"})),
