@@ -183,6 +183,15 @@ def test_labels_needed_without_all_labels_or_without_success():
     assert pick(result.cells, "TAPT+FT", "UA", "deficiency")["mean"] == pytest.approx(1)
 
 
+def test_a_random_arm_that_does_not_rise_has_no_deficiency():
+    settings = config(folds=3)
+    scores, _ = frames(settings)
+    scores.loc[scores["arm"] == "tapt-ft", "ua"] = 0.6
+    result = learning(settings, scores)
+    assert np.isnan(pick(result.cells, "AFTER & co", "UA", "deficiency")["mean"])
+    assert "– · the random arm does not rise" in table.markdown(result)
+
+
 def test_penalty_table_sums_rows_and_columns():
     settings = config(folds=5)
     scores, _ = frames(settings)

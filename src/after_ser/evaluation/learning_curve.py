@@ -64,7 +64,7 @@ def deficiency(curve: pd.DataFrame, random: pd.DataFrame) -> dict[str, Any]:
     last = float(theirs["value"].iloc[-1])
     below = float((last - theirs["value"]).sum())
     if below <= _ROUNDING * abs(last):
-        return {"value": None, "note": "the random arm's score does not rise over the budgets"}
+        return {"value": None, "note": "the random arm does not rise"}
     return {"value": float((last - ours["value"]).sum()) / below, "note": ""}
 
 

@@ -143,10 +143,12 @@ def _meaning(wanted: Mapping[str, Any], random: str, targets: list[str]) -> list
 def _lines(row: Mapping[str, Any]) -> list[str]:
     if row["metric"] == DIFFERENCE:
         return difference_lines(row)
-    if row["metric"] != LABELS or row["n"] == 0:
+    if row["metric"] == AREA or row["n"] == 0:
         return cell_lines(row)
     if math.isnan(row["mean"]):
         return [NO_RUN, str(row["note"])]
+    if row["metric"] == DEFICIENCY:
+        return cell_lines(row)
     lines = [percent(row["mean"] / 100), f"{row['labels']:,.0f} clips"]
     if not math.isnan(row["utilisation"]):
         lines.append(f"{row['utilisation']:.2f} of random's")

@@ -31,7 +31,7 @@ COLUMNS = [
 ]
 P_VALUES = ("p", "p_holm", "p_nb")
 NO_RUN = "–"
-HEADINGS = {"UA": "UA (%)", "WA": "WA (%)", "minutes": "time (min)", "penalty": "share of budgets"}
+HEADINGS = {"UA": "UA (%)", "WA": "WA (%)", "minutes": "time (min)", "penalty": "share"}
 _DECIMALS = {"deficiency": 2, "penalty": 2, "sum": 2}
 
 
