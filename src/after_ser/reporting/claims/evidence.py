@@ -143,6 +143,12 @@ def scores_part(
     return Part(name, POINTS, claimed, summary, printed) if summary["n"] else None
 
 
+def printed_difference(first: Method, second: Method, metric: str, budget: float) -> float | None:
+    """Return the difference of two methods in the paper's Table 4, in points, if it has both."""
+    one, other = (published.value(COLUMN[name], metric, budget) for name in (first, second))
+    return None if one is None or other is None else one - other
+
+
 def over_budgets(
     first: tuple[Method, pd.DataFrame],
     second: tuple[Method, pd.DataFrame],
@@ -159,8 +165,7 @@ def over_budgets(
         name = f"{label}{percent(budget)}"
         found = []
         for metric in METRICS:
-            printed = [published.value(COLUMN[one[0]], metric, budget) for one in (first, second)]
-            effect = None if None in printed else printed[0] - printed[1]  # type: ignore[operator]
+            effect = printed_difference(first[0], second[0], metric, budget)
             pair = (at_budget(first[1], budget), at_budget(second[1], budget))
             part = scores_part(f"{name}, {metric}", *pair, metric, claimed, effect)
             found += [] if part is None else [part]

@@ -15,12 +15,14 @@ from after_ser.reporting.claims.evidence import (
     Evidence,
     Method,
     over_budgets,
+    printed_difference,
     scores_part,
 )
 from after_ser.reporting.claims.model import ABOVE_ZERO, SCORES, Claim, Measured, NotTestable, Part
 
 ALL_LABELS = 1.0
 PLACE = "section 3.4, Table 4"
+KINDS = {"oneshot": "in one fit", "iterative": "in rounds"}
 
 
 def _at_every_budget(evidence: Evidence, active: Method, random: Method) -> Measured:
@@ -51,46 +53,33 @@ def order_alone(evidence: Evidence) -> Measured:
     rounds as well is compared where there is one: only that difference is one of order alone.
     """
     entropy = at_budget(evidence.runs(FT_ENTROPY), ALL_LABELS)
-    random = at_budget(evidence.runs(FT_RANDOM), ALL_LABELS)
-    if entropy.empty or random.empty:
+    evidence.runs(FT_RANDOM)  # raises where there is none at all
+    rivals: dict[str, pd.DataFrame] = {}
+    for arm in evidence.arms(FT_RANDOM):
+        kind = KINDS[evidence.config["arms"][arm]["schedule"]]
+        rows = at_budget(evidence.of_arm(arm), ALL_LABELS)
+        if not rows.empty:
+            rivals.setdefault(kind, rows)
+    if entropy.empty or not rivals:
         lacking = FT_ENTROPY if entropy.empty else FT_RANDOM
         raise NotTestable(f"{lacking.words} was not run with 100 % of the labels")
     parts: list[Part] = []
-    schedule = str(random["schedule"].iloc[0])
-    kind = "in one fit" if schedule == "oneshot" else "in rounds"
-    for metric in METRICS:
-        columns = ("FT-entropy", "FT-random")
-        printed = [published.value(column, metric, ALL_LABELS) or 0.0 for column in columns]
-        part = scores_part(
-            f"random {kind}, {metric}", entropy, random, metric, ABOVE_ZERO, printed[0] - printed[1]
-        )
-        parts += [] if part is None else [part]
-    in_rounds = _random_in_rounds(evidence) if schedule == "oneshot" else None
-    if in_rounds is not None:
+    for index, (kind, random) in enumerate(rivals.items()):
         for metric in METRICS:
+            printed = printed_difference(FT_ENTROPY, FT_RANDOM, metric, ALL_LABELS)
+            name = f"random {kind}, {metric}"
             part = scores_part(
-                f"random in rounds, {metric}", entropy, in_rounds, metric, ABOVE_ZERO
+                name, entropy, random, metric, ABOVE_ZERO, None if index else printed
             )
             parts += [] if part is None else [part]
     remark = ""
-    if schedule == "oneshot" and in_rounds is None:
+    if KINDS["iterative"] not in rivals:
         remark = (
             "no random arm in rounds reaches 100 % here, so an effect of the order cannot be told "
             "from one of training in rounds"
         )
-    return Measured(
-        f"{FT_ENTROPY.words} minus {FT_RANDOM.words}, both with {percent(ALL_LABELS)}",
-        parts,
-        remark=remark,
-    )
-
-
-def _random_in_rounds(evidence: Evidence) -> pd.DataFrame | None:
-    for arm in evidence.arms(FT_RANDOM):
-        rows = at_budget(evidence.of_arm(arm), ALL_LABELS)
-        if not rows.empty and rows["schedule"].iloc[0] == "iterative":
-            return rows
-    return None
+    compared = f"{FT_ENTROPY.words} minus {FT_RANDOM.words}, both with {percent(ALL_LABELS)}"
+    return Measured(compared, parts, remark=remark)
 
 
 CLAIMS = (
