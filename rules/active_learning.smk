@@ -58,6 +58,8 @@ rule initial_set:
     params:
         method_version="initial-1",
         settings=CONFIG["initial"],
+        oracle=oracle_settings,
+        classes=CONFIG["classes"],
         fraction=CONFIG["budget"][0],
     message:
         "Initial set ({wildcards.init}), fold {wildcards.fold}, seed {wildcards.seed}"
@@ -91,6 +93,8 @@ rule acquire:
         method_version="acquire-1",
         fraction=fraction,
         options=strategy_options,
+        oracle=oracle_settings,
+        classes=CONFIG["classes"],
     message:
         "{wildcards.strategy} chooses the clips of round {wildcards.round}"
     script:
@@ -130,6 +134,8 @@ rule acquire_with_features:
         method_version="acquire-features-1",
         fraction=fraction,
         options=strategy_options,
+        oracle=oracle_settings,
+        classes=CONFIG["classes"],
         device=CONFIG["device"],
         threads=CONFIG["threads"],
     message:
@@ -232,6 +238,8 @@ rule oneshot_subset:
     params:
         method_version="oneshot-1",
         fraction=fraction,
+        oracle=oracle_settings,
+        classes=CONFIG["classes"],
     message:
         "Random subset of budget {wildcards.round}, fold {wildcards.fold}, seed {wildcards.seed}"
     script:

@@ -7,7 +7,15 @@ from snakemake.exceptions import WorkflowError
 from after_ser.acquisition.registry import STRATEGIES, SURPRISAL
 from after_ser.config import corpus_root, resolve
 from after_ser.errors import InputError
-from after_ser.grid import SPLIT, cells, cells_of, folds, tapt_seed
+from after_ser.grid import (
+    SPLIT,
+    cells,
+    cells_of,
+    folds,
+    outlier_files,
+    robustness_cells,
+    tapt_seed,
+)
 from after_ser.runtime.environment import set_job_environment
 
 try:
@@ -140,6 +148,39 @@ def members(dataset):
     ]
 
 
+def plain_datasets():
+    """The datasets into which nothing is injected."""
+    return [name for name, one in CONFIG["datasets"].items() if "inject" not in one]
+
+
+def injected_datasets():
+    """The datasets into which clips are injected."""
+    return [name for name in CONFIG["datasets"] if name not in plain_datasets()]
+
+
+def foreign_corpus(dataset):
+    """The corpus whose clips are injected into a dataset, or None."""
+    return CONFIG["datasets"][dataset]["inject"].get("foreign", {}).get("corpus")
+
+
+def foreign_manifest(wildcards):
+    """The manifest of the corpus whose clips are injected, where there is one."""
+    corpus = foreign_corpus(wildcards.dataset)
+    return [] if corpus is None else f"results/corpora/{corpus}/manifest.tsv"
+
+
+def one_of(names):
+    """A regular expression for these names and nothing else."""
+    return "|".join(names) or "(?!)"
+
+
+def injected_list(wildcards):
+    """The list of injected clips, for a dataset that has some."""
+    if wildcards.dataset in plain_datasets():
+        return []
+    return "results/{run}/{split}/datasets/{dataset}/injected.tsv".format(**wildcards)
+
+
 def reserved_speakers():
     """Speakers of the backbone's own pre-training, by corpus: they may be in no dataset."""
     return BACKBONE.get("pretraining", {}).get("corpora", {})
@@ -244,9 +285,16 @@ def fraction(wildcards):
 
 
 def fit_settings(wildcards):
-    """What a fit depends on, and no more: pruning models must not refit them."""
+    """What a fit depends on besides its labelled set, and no more."""
     protocol = CONFIG["protocols"][wildcards.protocol]
-    return {key: value for key, value in protocol.items() if key != "keep_models"}
+    # pruning models must not refit them; the oracle's answers are in the labelled set
+    unseen = ("keep_models", "oracle")
+    return {key: value for key, value in protocol.items() if key not in unseen}
+
+
+def oracle_settings(wildcards):
+    """How the simulated annotators of a protocol err."""
+    return CONFIG["protocols"][wildcards.protocol]["oracle"]
 
 
 def scoring_settings(wildcards):

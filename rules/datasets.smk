@@ -18,6 +18,8 @@ rule merge_corpora:
         dropped="results/{run}/{split}/datasets/{dataset}/dropped.tsv",
     log:
         "results/{run}/{split}/log/merge_corpora/{dataset}.log",
+    wildcard_constraints:
+        dataset=one_of(plain_datasets()),
     conda:
         "../envs/environment.yaml"
     resources:
@@ -44,6 +46,7 @@ rule merge_corpora:
 rule make_fold:
     input:
         manifest="results/{run}/{split}/datasets/{dataset}/manifest.tsv",
+        injected=injected_list,
     output:
         fold="results/{run}/{split}/datasets/{dataset}/fold{fold}.tsv",
         balance="results/{run}/{split}/datasets/{dataset}/fold{fold}.balance.tsv",
@@ -69,6 +72,7 @@ rule make_fold:
 rule audit_dataset:
     input:
         manifest="results/{run}/{split}/datasets/{dataset}/manifest.tsv",
+        injected=injected_list,
         folds=lambda w: [
             f"results/{w.run}/{w.split}/datasets/{w.dataset}/fold{fold}.tsv"
             for fold in folds(CONFIG, w.dataset)

@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from after_ser.acquisition.registry import STRATEGIES
+from after_ser.audio.perturb.registry import PERTURBATIONS
 from after_ser.errors import InputError
 
 Config = dict[str, Any]
@@ -31,12 +32,14 @@ def resolve(config: Config, schema_path: str | os.PathLike[str]) -> Config:
     errors = sorted(Draft202012Validator(schema).iter_errors(resolved), key=lambda e: list(e.path))
     if errors:
         raise InputError(_describe(errors[0], schema))
+    _fill_robustness(resolved)
     _check_corpora(resolved)
     _check_datasets(resolved)
     _check_backbones(resolved)
     _check_schedule(resolved)
     _check_strategies(resolved)
     _check_arms(resolved)
+    _check_noise(resolved)
     return resolved
 
 
@@ -167,6 +170,8 @@ def _check_arms(config: Config) -> None:
     for section in _FIGURES_AND_TABLES:
         for name, item in config[section].items():
             where = f"{section}.{name}"
+            if "dataset" not in item:  # it shows what the table of its name measures
+                continue
             _expect_key(item["dataset"], config["datasets"], where, "dataset")
             for key in _AGAINST:
                 if item.get(key) in item.get("arms", []):
@@ -204,6 +209,8 @@ def _check_strategies(config: Config) -> None:
 
 def requested(item: Config) -> list[tuple[str, list[float]]]:
     """Return the (arm id, budgets) pairs that one table or figure of the config shows."""
+    if "conditions" in item:
+        return [(arm, [item["budget"][arm]]) for arm in item["arms"]]
     if "arm" in item:
         return [(item["arm"], item["budgets"])]
     if "arms" in item:
@@ -217,3 +224,81 @@ def requested(item: Config) -> list[tuple[str, list[float]]]:
         bars = [(bar["arm"], [bar["budget"]]) for bar in item["bars"].values()]
         return [*bars, (item["curve"]["arm"], item["curve"]["budgets"])]
     return []
+
+
+def _fill_robustness(config: Config) -> None:
+    """Give every arm of `tables.robustness` its fraction: the one given, or its last one shown."""
+    wanted = config["tables"].get("robustness")
+    if wanted is None:
+        return
+    given = wanted.get("budget", {})
+    for arm in given if isinstance(given, dict) else ():
+        _expect_key(arm, wanted["arms"], "tables.robustness.budget", "arm")
+    shown: dict[str, float] = {}
+    for section in _FIGURES_AND_TABLES:
+        for name, item in config[section].items():
+            if name != "robustness" and item.get("dataset") == wanted["dataset"]:
+                for arm, budgets in requested(item):
+                    shown[arm] = max(shown.get(arm, 0), *budgets)
+    filled = {}
+    for arm in wanted["arms"]:
+        fraction = given.get(arm, shown.get(arm)) if isinstance(given, dict) else given
+        if fraction is None:
+            raise InputError(
+                f"config: tables.robustness: no other table or figure shows {arm}; expected its "
+                "fraction under budget"
+            )
+        filled[arm] = fraction
+    config["tables"] = {**config["tables"], "robustness": {**wanted, "budget": filled}}
+
+
+def _check_noise(config: Config) -> None:
+    """Check perturbed test sets, injected clips and oracles that err."""
+    if "robustness" in config["figures"] and "robustness" not in config["tables"]:
+        raise InputError("config: figures.robustness draws tables.robustness, which is not there")
+    robustness = config["tables"].get("robustness", {})
+    for kind, levels in robustness.get("conditions", {}).items():
+        where = f"tables.robustness.conditions.{kind}"
+        _expect_key(kind, PERTURBATIONS, "tables.robustness.conditions", "perturbation")
+        known = PERTURBATIONS[kind]
+        for level in levels:
+            if not known.lowest <= level <= known.highest:
+                raise InputError(
+                    f"config: {where}: {level} is out of range; expected {known.lowest:g} to "
+                    f"{known.highest:g} {known.unit}"
+                )
+    for name, dataset in config["datasets"].items():
+        foreign = dataset.get("inject", {}).get("foreign")
+        if foreign is not None:
+            where = f"datasets.{name}.inject.foreign"
+            _expect_key(foreign["corpus"], config["corpora"], where, "corpus")
+            if foreign["corpus"] in [dataset["target"], *dataset["extra"]]:
+                raise InputError(
+                    f"config: {where}: {foreign['corpus']} is a corpus of the dataset; expected "
+                    "another one"
+                )
+    outliers = config["tables"].get("outliers")
+    if outliers is not None and config["arms"][outliers["random"]]["strategy"] != "random":
+        raise InputError(
+            f"config: tables.outliers.random: {outliers['random']} chooses by "
+            f"{config['arms'][outliers['random']]['strategy']}; expected strategy random"
+        )
+    for name, protocol in config["protocols"].items():
+        _check_oracle(protocol["oracle"], config["classes"], f"protocols.{name}.oracle")
+
+
+def _check_oracle(oracle: Config, classes: list[str], where: str) -> None:
+    if oracle["label_noise"] and oracle["annotators"]:
+        raise InputError(
+            f"config: {where}: label_noise is of a single annotator, and annotators have their "
+            "confusion; expected one of the two"
+        )
+    for index, annotator in enumerate(oracle["annotators"]):
+        for label, row in annotator["confusion"].items():
+            place = f"{where}.annotators.{index}.confusion.{label}"
+            for name in (label, *row):
+                _expect_key(name, classes, place, "class")
+            if abs(sum(row.values()) - 1) > 1e-6:
+                raise InputError(
+                    f"config: {place}: the shares add up to {sum(row.values()):g}; expected 1"
+                )

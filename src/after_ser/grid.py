@@ -54,6 +54,21 @@ class Cell:
         return f"{self.folder}/predictions.tsv"
 
     @property
+    def robustness(self) -> str:
+        """Return the path of this model's scores under noise, where they are asked for."""
+        return f"{self.folder}/robustness.tsv"
+
+    @property
+    def labelled(self) -> str:
+        """Return the path of what was labelled by this round."""
+        return f"{self.folder}/labelled.tsv"
+
+    @property
+    def dataset_folder(self) -> str:
+        """Return the folder of the dataset's manifest and folds."""
+        return f"results/{self.run}/{self.split}/datasets/{self.dataset}"
+
+    @property
     def lineage(self) -> list[tuple[str, str]]:
         """Return (part, timing file) of every step this cell's result costs.
 
@@ -165,3 +180,43 @@ def folds(config: Config, dataset: str) -> list[int]:
     """Return the config's folds that a dataset has, e.g. four of five for SAVEE's speakers."""
     groups: int = config["datasets"][dataset]["folds"]["groups"]
     return [fold for fold in config["folds"] if fold <= groups]
+
+
+def robustness_cells(config: Config) -> list[Cell]:
+    """Return the cells whose models are tested under noise (`tables.robustness`), or none."""
+    wanted = config["tables"].get("robustness")
+    if wanted is None:
+        return []
+    return [
+        cell
+        for cell in cells(config)
+        if cell.dataset == wanted["dataset"]
+        and cell.arm in wanted["arms"]
+        and cell.budget == wanted["budget"].get(cell.arm)
+    ]
+
+
+def outlier_cells(config: Config) -> list[Cell]:
+    """Return the cells whose picks are searched for outliers (`tables.outliers`), or none."""
+    wanted = config["tables"].get("outliers")
+    if wanted is None:
+        return []
+    return [
+        cell
+        for cell in cells(config)
+        if cell.dataset == wanted["dataset"]
+        and cell.arm in [*wanted["arms"], wanted["random"]]
+        and cell.budget in wanted["budgets"]
+    ]
+
+
+def outlier_files(config: Config) -> list[str]:
+    """Return every file that the table of outliers is made of, once."""
+    found: dict[str, None] = {}
+    for cell in outlier_cells(config):
+        names = ["manifest.tsv", f"fold{cell.fold}.tsv"]
+        if "inject" in config["datasets"][cell.dataset]:
+            names.append("injected.tsv")
+        found.update(dict.fromkeys(f"{cell.dataset_folder}/{name}" for name in names))
+        found[cell.labelled] = None
+    return list(found)

@@ -6,23 +6,26 @@ import os
 from pathlib import Path
 from typing import Any
 
-from after_ser.grid import cells
+from after_ser.grid import cells, robustness_cells
 
 
 def prune(config: dict[str, Any]) -> tuple[int, int]:
     """Empty the models of middle rounds under protocols with `keep_models: last`.
 
-    Kept are round 0, which every strategy shares, and each arm's last round. A pruned model stays
-    as an empty file with its old time stamp: a missing file would make Snakemake plan the round
-    again. Returns (number of models, bytes freed).
+    Kept are round 0, which every strategy shares, each arm's last round, and the models that the
+    table `robustness` tests. A pruned model stays as an empty file with its old time stamp: a
+    missing file would make Snakemake plan the round again. Returns (number of models, bytes freed).
     """
     last: dict[str, int] = {}
     every = [cell for cell in cells(config) if cell.schedule == "iterative"]
     arm_of = {cell: str(Path(cell.folder).parent) for cell in every if cell.round > 0}
     for cell, arm in arm_of.items():
         last[arm] = max(last.get(arm, 0), cell.round)
+    tested = {cell.folder for cell in robustness_cells(config)}
     count = freed = 0
     for cell, arm in arm_of.items():
+        if cell.folder in tested:
+            continue
         if config["protocols"][cell.protocol]["keep_models"] != "last" or cell.round == last[arm]:
             continue
         weights = Path(cell.folder) / "model/model.safetensors"

@@ -7,7 +7,7 @@ clips, none of which holds a label; only then does the oracle read the query and
 from pathlib import Path
 
 from after_ser.acquisition.budget import labelled_count
-from after_ser.acquisition.oracle import answer
+from after_ser.acquisition.oracle import answer, read_answers
 from after_ser.acquisition.query import make_query
 from after_ser.acquisition.registry import STRATEGIES
 from after_ser.runtime.atomic import read_tsv, write_json, write_tsv
@@ -55,10 +55,9 @@ def compute_features(snakemake, needs, pool, labelled, seed_parts):
     return found, device_name(device)
 
 
-def ask_oracle(query_path, known, manifest_path, round_index, out):
+def ask_oracle(query_path, known, answers, round_index, out):
     """Write labelled.tsv: what was known and the answers to query.tsv."""
-    truth = read_tsv(manifest_path).set_index("utt")["label"].to_dict()
-    write_tsv(out, answer(read_tsv(query_path), known, truth, round_index))
+    write_tsv(out, answer(read_tsv(query_path), known, answers.labels, round_index, answers.votes))
 
 
 def main(snakemake):
@@ -80,7 +79,7 @@ def main(snakemake):
     ask_oracle(
         snakemake.output.query,
         known,
-        snakemake.input.manifest,
+        read_answers(snakemake.input.manifest, p.classes, p.oracle, w.dataset),
         int(w.round),
         snakemake.output.labelled,
     )

@@ -13,7 +13,9 @@ def main(snakemake):
     manifest = read_tsv(snakemake.input.manifest)
     folds = dict(zip(params.folds, map(read_tsv, snakemake.input.folds), strict=True))
     away = dict(zip(params.folds, map(read_tsv, snakemake.input.balance), strict=True))
-    audit = audit_folds(manifest, folds, away, params.target, params.classes)
+    listed = getattr(snakemake.input, "injected", [])
+    injected = read_tsv(listed) if listed else None
+    audit = audit_folds(manifest, folds, away, params.target, params.classes, injected)
     # Snakemake deletes the outputs of a failed job, so a failing audit gets a name of its own.
     failed = Path(snakemake.output.audit).with_name("audit.failed.json")
     if audit["violations"]:
@@ -21,6 +23,10 @@ def main(snakemake):
         check_audit(audit, failed)
     failed.unlink(missing_ok=True)
     write_json(snakemake.output.audit, audit)
+    if injected is not None:  # Table 1 counts the corpora's own clips
+        added = set(injected["utt"])
+        manifest = manifest[~manifest["utt"].isin(added)]
+        folds = {number: fold[~fold["utt"].isin(added)] for number, fold in folds.items()}
     write_tsv(snakemake.output.composition, composition(manifest, folds, params.classes))
 
 

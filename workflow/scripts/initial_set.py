@@ -6,7 +6,7 @@ import pandas as pd
 
 from after_ser.acquisition import initial
 from after_ser.acquisition.budget import labelled_count
-from after_ser.acquisition.oracle import answer
+from after_ser.acquisition.oracle import answer, read_answers
 from after_ser.backbone.latents import Latents
 from after_ser.runtime.atomic import read_tsv, write_json, write_tsv
 from after_ser.runtime.seeding import derive_seed, rng
@@ -40,8 +40,8 @@ def main(snakemake):
         {"utt": [train[i] for i in picks], "rank": range(1, len(picks) + 1), **columns}
     )
     write_tsv(snakemake.output.initial, query)
-    truth = read_tsv(snakemake.input.manifest).set_index("utt")["label"].to_dict()
-    write_tsv(snakemake.output.labelled, answer(query, None, truth, 0))
+    answers = read_answers(snakemake.input.manifest, p.classes, p.oracle, w.dataset)
+    write_tsv(snakemake.output.labelled, answer(query, None, answers.labels, 0, answers.votes))
     write_json(snakemake.output.timing, watch.read("initial", "cpu", 1))
 
 

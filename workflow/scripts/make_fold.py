@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
+import pandas as pd
+
 from after_ser.datasets.audit import audit_folds, check_audit
 from after_ser.datasets.folds import make_fold
+from after_ser.datasets.inject import injected_of_fold
 from after_ser.runtime.atomic import read_tsv, write_json, write_tsv
 from after_ser.runtime.script import run_script
 
@@ -12,8 +15,11 @@ def main(snakemake):
     params = snakemake.params
     folds, val = params.settings["folds"], params.settings["val"]
     manifest, number = read_tsv(snakemake.input.manifest), int(snakemake.wildcards.fold)
+    listed = getattr(snakemake.input, "injected", [])
+    injected = read_tsv(listed) if listed else None
+    own = manifest if injected is None else manifest[~manifest["utt"].isin(injected["utt"])]
     fold = make_fold(
-        manifest,
+        own,
         number,
         params.dataset,
         params.target,
@@ -24,20 +30,27 @@ def main(snakemake):
         val_extra=val["extra"],
         balance=params.settings["balance"],
     )
+    splits = fold.splits
+    if injected is not None:
+        train = splits.loc[splits["split"] == "train", "utt"]
+        joined = injected_of_fold(train, injected, params.settings["inject"], params.dataset)
+        more = pd.DataFrame({"utt": joined, "split": "train"})
+        splits = pd.concat([splits, more]).sort_values("utt").reset_index(drop=True)
     # A fold that exists has passed its audit, so that nothing is ever trained on a leaking one.
     audit = audit_folds(
         manifest,
-        {number: fold.splits},
+        {number: splits},
         {number: fold.balanced_away},
         params.target,
         params.classes,
+        injected,
     )
     failed = Path(snakemake.output.fold).with_suffix(".audit.failed.json")
     failed.unlink(missing_ok=True)
     if audit["violations"]:
         write_json(failed, audit)
         check_audit(audit, failed)
-    write_tsv(snakemake.output.fold, fold.splits)
+    write_tsv(snakemake.output.fold, splits)
     write_tsv(snakemake.output.balance, fold.balanced_away)
 
 

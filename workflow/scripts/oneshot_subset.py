@@ -4,22 +4,23 @@ import pandas as pd
 
 from after_ser.acquisition.budget import labelled_count
 from after_ser.acquisition.initial import random_initial
-from after_ser.acquisition.oracle import answer
+from after_ser.acquisition.oracle import answer, read_answers
 from after_ser.runtime.atomic import read_tsv, write_tsv
 from after_ser.runtime.seeding import rng
 
 
 def main(snakemake):
-    w = snakemake.wildcards
+    w, p = snakemake.wildcards, snakemake.params
     fold = read_tsv(snakemake.input.fold)
     train = sorted(fold.loc[fold["split"] == "train", "utt"])
     draw = rng("oneshot", w.dataset, int(w.fold), int(w.seed))
-    picks = random_initial(len(train), labelled_count(snakemake.params.fraction, len(train)), draw)
+    picks = random_initial(len(train), labelled_count(p.fraction, len(train)), draw)
     query = pd.DataFrame(
         {"utt": [train[i] for i in picks], "rank": range(1, len(picks) + 1), "score": 0.0}
     )
-    truth = read_tsv(snakemake.input.manifest).set_index("utt")["label"].to_dict()
-    write_tsv(snakemake.output.labelled, answer(query, None, truth, int(w.round)))
+    answers = read_answers(snakemake.input.manifest, p.classes, p.oracle, w.dataset)
+    labelled = answer(query, None, answers.labels, int(w.round), answers.votes)
+    write_tsv(snakemake.output.labelled, labelled)
 
 
 if __name__ == "__main__":

@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from after_ser.backbone.geometry import Geometry
-from after_ser.backbone.load import load_encoder, normalise, wants_normalised
+from after_ser.backbone.encode import ClipEncoder
 from after_ser.backbone.waveform import count_samples, read_samples, to_float
 from after_ser.errors import InputError
 from after_ser.runtime.atomic import atomic_path, read_tsv, write_json, write_tsv
@@ -45,8 +44,6 @@ def extract_latents(
     float32 [N, D], the mean over a clip's frames. Raises InputError for clips that are not in the
     manifest or cannot be read.
     """
-    import torch
-
     from after_ser.runtime.device import choose_device, device_name, make_deterministic, set_threads
 
     watch = Stopwatch()
@@ -55,13 +52,11 @@ def extract_latents(
     chosen = choose_device(device)
     set_threads(threads)
     make_deterministic()
-    encoder = load_encoder(backbone_folder)
-    cnn = encoder.feature_extractor.to(chosen)
-    geometry = Geometry.of(encoder.config)
-    scale = wants_normalised(backbone_folder)
-    frames = np.array([geometry.frames(count_samples(path)) for path in paths], dtype=np.int64)
+    encoder = ClipEncoder(backbone_folder, chosen)
+    counts = [encoder.geometry.frames(count_samples(path)) for path in paths]
+    frames = np.array(counts, dtype=np.int64)
     offsets = np.concatenate([[0], np.cumsum(frames)])
-    dimension = int(encoder.config.conv_dim[-1])
+    dimension = encoder.dimension
     means = np.empty((len(paths), dimension), dtype=np.float32)
     out = Path(out_folder)
     with atomic_path(out / LATENTS) as temporary:
@@ -70,14 +65,9 @@ def extract_latents(
         )
         try:
             for row, path in enumerate(paths):
-                waveform = to_float(read_samples(path))
-                if scale:
-                    waveform = normalise(waveform)
-                if len(waveform) < geometry.receptive_field:
-                    waveform = np.pad(waveform, (0, geometry.receptive_field - len(waveform)))
-                with watch.computing(), torch.inference_mode():
-                    batch = torch.from_numpy(waveform)[None].to(chosen)
-                    clip = cnn(batch)[0].T.float().cpu().numpy()
+                waveform = encoder.prepare(to_float(read_samples(path)))
+                with watch.computing():
+                    clip = encoder.encode(waveform)
                 half = clip.astype(np.float16)
                 if len(clip) != frames[row] or not np.isfinite(half).all():
                     raise InputError(

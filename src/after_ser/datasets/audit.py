@@ -22,6 +22,7 @@ def audit_folds(
     balanced_away: Mapping[int, pd.DataFrame],
     target: str,
     classes: Sequence[str],
+    injected: pd.DataFrame | None = None,
 ) -> dict[str, Any]:
     """Return the contents of audit.json for a dataset's folds.
 
@@ -32,13 +33,16 @@ def audit_folds(
     are missing, unknown or there twice; an empty train or test. "warnings" lists what a reader
     must know but the paper's protocol allows: classes missing from a split. Speakers shared by
     train and val and sentences shared with train are counted, not forbidden.
+    `injected` (utt, kind, source) names clips put in on purpose, which may be in train only, a
+    near-duplicate only with its source; they are no clips of their corpus in the counts.
     """
     violations: list[str] = []
     warnings: list[str] = []
     reports: dict[str, Any] = {}
     keyed = manifest.assign(near=near_duplicate_keys(manifest))
+    added = pd.DataFrame(columns=["utt", "kind", "source"]) if injected is None else injected
     for fold in sorted(folds):
-        auditor = _FoldAudit(keyed, folds[fold], balanced_away[fold], target, classes)
+        auditor = _FoldAudit(keyed, folds[fold], balanced_away[fold], target, classes, added)
         reports[str(fold)] = auditor.report()
         violations += [f"fold {fold}: {line}" for line in auditor.violations]
         warnings += [f"fold {fold}: {line}" for line in auditor.warnings]
@@ -46,6 +50,7 @@ def audit_folds(
     twice = sorted(set(tested[tested.duplicated()]))
     if twice:
         violations.append(f"{len(twice)} clips are in test in two folds, such as {twice[0]}")
+    manifest = manifest[~manifest["utt"].isin(added["utt"])]
     return {
         "target": target,
         "classes": list(classes),
@@ -84,8 +89,9 @@ class _FoldAudit:
         away: pd.DataFrame,
         target: str,
         classes: Sequence[str],
+        injected: pd.DataFrame,
     ) -> None:
-        self.manifest, self.table, self.away = manifest, table, away
+        self.manifest, self.table, self.away, self.injected = manifest, table, away, injected
         self.target, self.classes = target, classes
         self.violations: list[str] = []
         self.warnings: list[str] = []
@@ -99,6 +105,7 @@ class _FoldAudit:
     def report(self) -> dict[str, Any]:
         """Return the fold's entry of audit.json; fills `violations` and `warnings`."""
         self._check_completeness()
+        counts = self._check_injected()
         test = self.splits["test"]
         overlap = {
             "clips": self._overlap("utt", "the same clips are", forbidden=PAIRS),
@@ -117,6 +124,7 @@ class _FoldAudit:
                 "val_in_train": self._text_overlap("val"),
             },
             "val_labels": len(self.splits["val"]),
+            **({} if self.injected.empty else {"injected": counts}),
             "balanced_away": {
                 "clips": len(self.away),
                 "labels": _label_counts(self.away, self.classes),
@@ -134,7 +142,7 @@ class _FoldAudit:
     def _check_completeness(self) -> None:
         """Every clip of the manifest is in one split or was dropped by balancing."""
         used, away = self.table["utt"], set(self.away["utt"])
-        known, test = set(self.manifest["utt"]), self.splits["test"]
+        known, test = set(self.manifest["utt"]) - set(self.injected["utt"]), self.splits["test"]
         self._say(self.unknown, "are not in the manifest")
         self._say(list(used[used.duplicated()]), "are listed twice")
         self._say(list(known - set(used) - away), "are neither in a split nor balanced away")
@@ -153,6 +161,17 @@ class _FoldAudit:
             for label in self.classes:
                 if rows.empty or not (rows["label"] == label).any():
                     self.warnings.append(f"{name} has no clip of the class {label}")
+
+    def _check_injected(self) -> dict[str, int]:
+        """Check that injected clips are in train only, copies with their source; return counts."""
+        utts = {name: set(rows["utt"]) for name, rows in self.splits.items()}
+        added = self.injected
+        for name in ("val", "test"):
+            self._say(sorted(set(added["utt"]) & utts[name]), f"were injected and are in {name}")
+        here = added[added["utt"].isin(utts["train"])]
+        alone = here[(here["source"] != "") & ~here["source"].isin(utts["train"])]
+        self._say(list(alone["utt"]), "are near-duplicates of clips that are not in train")
+        return {str(kind): int(count) for kind, count in here["kind"].value_counts().items()}
 
     def _overlap(
         self, column: str, what: str, forbidden: Sequence[tuple[str, str]]

@@ -40,6 +40,14 @@ def dataset_note(config: Mapping[str, Any], dataset: str) -> str:
     text = f"Dataset {dataset}: target {describe(target)}"
     if extra:
         text += f"; extra {', '.join(describe(corpus) for corpus in extra)}"
+    inject = config["datasets"][dataset].get("inject", {})
+    put = []
+    if inject.get("duplicates"):
+        put.append(f"{percent(inject['duplicates'])} near-duplicates")
+    if inject.get("foreign"):
+        put.append(f"{percent(inject['foreign']['share'])} clips of {inject['foreign']['corpus']}")
+    if put:
+        text += f"; put into train on purpose: {' and '.join(put)}"
     return f"{text}. Classes: {', '.join(map(str, config['classes']))}."
 
 

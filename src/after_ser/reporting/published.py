@@ -70,6 +70,9 @@ def column_of(arm: Mapping[str, Any], config: Mapping[str, Any]) -> str | None:
     set beside AFTER's numbers. The paper does not say whether random subsets were drawn at
     once or in rounds; both count. TAPT is the paper's only with its two objectives (Eq. 3).
     """
+    oracle = config.get("protocols", {}).get(arm.get("protocol"), {}).get("oracle", {})
+    if oracle.get("label_noise") or oracle.get("annotators"):
+        return None  # the paper's annotators do not err
     start = arm.get("start", "pretrained")
     if start != "pretrained" and not _paper_tapt(start, config):
         return None

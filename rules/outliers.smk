@@ -1,0 +1,71 @@
+"""Clips of no use, put into a dataset on purpose, and who picks them.
+
+REQUIRED INPUTS: results/corpora/{corpus}/manifest.tsv; labelled.tsv of the arms' rounds
+OUTPUTS: results/{run}/{split}/datasets/{dataset}/{base/manifest.tsv,manifest.tsv,injected.tsv,
+         injected/}, results/{run}/tables/outliers.*
+"""
+
+
+use rule merge_corpora as merge_own_corpora with:
+    output:
+        manifest="results/{run}/{split}/datasets/{dataset}/base/manifest.tsv",
+        dropped="results/{run}/{split}/datasets/{dataset}/dropped.tsv",
+    wildcard_constraints:
+        dataset=one_of(injected_datasets()),
+
+
+rule inject_outliers:
+    input:
+        manifest="results/{run}/{split}/datasets/{dataset}/base/manifest.tsv",
+        foreign=foreign_manifest,
+    output:
+        manifest="results/{run}/{split}/datasets/{dataset}/manifest.tsv",
+        injected="results/{run}/{split}/datasets/{dataset}/injected.tsv",
+        audio=directory("results/{run}/{split}/datasets/{dataset}/injected"),
+    log:
+        "results/{run}/{split}/log/inject_outliers/{dataset}.log",
+    wildcard_constraints:
+        dataset=one_of(injected_datasets()),
+    conda:
+        "../envs/environment.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=60,
+    params:
+        method_version="inject-1",
+        dataset=lambda w: w.dataset,
+        settings=lambda w: CONFIG["datasets"][w.dataset],
+        classes=CONFIG["classes"],
+        reserved=lambda w: reserved_speakers().get(foreign_corpus(w.dataset), []),
+    message:
+        "Putting near-duplicates and foreign clips into {wildcards.dataset}"
+    script:
+        "../workflow/scripts/inject_outliers.py"
+
+
+rule outliers:
+    input:
+        config="results/{run}/config.yaml",
+        files=outlier_files(CONFIG),
+        summaries=tapt_summaries,
+    output:
+        tsv=f"{TABLE}/outliers.tsv",
+        md=f"{TABLE}/outliers.md",
+        tex=f"{TABLE}/outliers.tex",
+        html=report(
+            f"{TABLE}/outliers.html",
+            caption="../workflow/report/outliers.rst",
+            category="Tables",
+            labels={"table": "Outliers among the picks"},
+        ),
+    log:
+        "results/{run}/log/outliers.log",
+    localrule: True
+    conda:
+        "../envs/environment.yaml"
+    params:
+        method_version="outliers-1",
+    message:
+        "Outliers among the picks of {wildcards.run}"
+    script:
+        "../workflow/scripts/outliers.py"

@@ -1,0 +1,99 @@
+"""Trained models on test clips made worse: scores, the table and the figure.
+
+REQUIRED INPUTS: a round's model, predictions and metrics, its start checkpoint, the fold's clips
+OUTPUTS: robustness.tsv in the round's folder, results/{run}/{tables,figures}/robustness.*
+"""
+
+
+rule robustness:
+    input:
+        model=f"{SEED}/{{place}}/model/model.safetensors",
+        config=f"{SEED}/{{place}}/model/config.json",
+        predictions=f"{SEED}/{{place}}/predictions.tsv",
+        metrics=f"{SEED}/{{place}}/metrics.json",
+        start=start_weights,
+        fold="results/{run}/{split}/datasets/{dataset}/fold{fold}.tsv",
+        manifest="results/{run}/{split}/datasets/{dataset}/manifest.tsv",
+    output:
+        scores=f"{SEED}/{{place}}/robustness.tsv",
+    log:
+        f"{SEED}/{{place}}/log/robustness.log",
+    wildcard_constraints:
+        place="round0|[a-z_]+/round[0-9]+",
+    conda:
+        "../envs/environment.yaml"
+    threads: CONFIG["threads"]
+    resources:
+        gpu=GPU,
+        mem_mb=8000,
+        runtime=training_minutes(120),
+    params:
+        method_version="robustness-1",
+        conditions=CONFIG["tables"].get("robustness", {}).get("conditions", {}),
+        device=CONFIG["device"],
+        threads=CONFIG["threads"],
+    message:
+        "Test clips made worse: {wildcards.start}, {wildcards.init}, {wildcards.place}, "
+        "fold {wildcards.fold}, seed {wildcards.seed}"
+    script:
+        "../workflow/scripts/robustness.py"
+
+
+rule robustness_table:
+    input:
+        config="results/{run}/config.yaml",
+        scores=[cell.robustness for cell in robustness_cells(CONFIG)],
+        summaries=tapt_summaries,
+    output:
+        tsv=f"{TABLE}/robustness.tsv",
+        md=f"{TABLE}/robustness.md",
+        tex=f"{TABLE}/robustness.tex",
+        html=report(
+            f"{TABLE}/robustness.html",
+            caption="../workflow/report/robustness.rst",
+            category="Tables",
+            labels={"table": "Robustness"},
+        ),
+    log:
+        "results/{run}/log/robustness_table.log",
+    localrule: True
+    conda:
+        "../envs/environment.yaml"
+    params:
+        method_version="robustness_table-1",
+    message:
+        "Robustness table of {wildcards.run}"
+    script:
+        "../workflow/scripts/robustness_table.py"
+
+
+rule robustness_figure:
+    input:
+        config="results/{run}/config.yaml",
+        scores=[cell.robustness for cell in robustness_cells(CONFIG)],
+    output:
+        svg=f"{FIGURE}/robustness.svg",
+        png=report(
+            f"{FIGURE}/robustness.png",
+            caption="../workflow/report/robustness.rst",
+            category="Figures",
+            labels={"figure": "Robustness", "format": "png"},
+        ),
+        html=report(
+            f"{FIGURE}/robustness.html",
+            caption="../workflow/report/robustness.rst",
+            category="Figures",
+            labels={"figure": "Robustness", "format": "interactive"},
+        ),
+        tsv=f"{FIGURE}/robustness.tsv",
+    log:
+        "results/{run}/log/robustness_figure.log",
+    localrule: True
+    conda:
+        "../envs/environment.yaml"
+    params:
+        method_version="robustness_figure-1",
+    message:
+        "Robustness figure of {wildcards.run}"
+    script:
+        "../workflow/scripts/robustness_figure.py"

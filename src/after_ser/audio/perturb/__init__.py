@@ -1,0 +1,1 @@
+"""Ways in which a test clip is made worse: noise, reverberation, narrow band, coding."""

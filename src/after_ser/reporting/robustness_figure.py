@@ -1,0 +1,191 @@
+"""Figure of robustness: UA against the level of each condition, a panel each, a line per arm."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from after_ser.audio.perturb.registry import PERTURBATIONS
+from after_ser.evaluation.robustness import CLEAN
+from after_ser.evaluation.statistics import summarise
+from after_ser.reporting import provenance
+from after_ser.reporting.cells import values
+from after_ser.reporting.interactive import write_html
+from after_ser.reporting.robustness import headings, under
+from after_ser.reporting.style import MARKERS, PALETTE, plt, save, styled
+from after_ser.runtime.atomic import write_tsv
+
+Y_TITLE = "UA (%)"
+COLUMNS = [
+    *["condition", "panel", "place", "level", "arm", "label"],
+    *["ua", "sd", "ci_low", "ci_high", "n", "folds", "seeds"],
+]
+
+
+def curves(config: Mapping[str, Any], runs: pd.DataFrame) -> pd.DataFrame:
+    """Return the figure's data: UA in percent by condition, level and arm.
+
+    Each condition's curve begins with the clean clips (place 0); the levels follow in the
+    config's order, which is from the easiest on.
+    """
+    wanted = config["tables"]["robustness"]
+    rows: list[dict[str, Any]] = []
+    for kind, levels in wanted["conditions"].items():
+        known = PERTURBATIONS[kind]
+        for arm, label in headings(config).items():
+            points = [(CLEAN, ""), *((kind, f"{level:g}") for level in levels)]
+            for place, (condition, level) in enumerate(points):
+                summary = summarise(values(under(runs, arm, condition, level), "ua", 100))
+                rows.append(
+                    {
+                        "condition": kind,
+                        "panel": f"{known.title} ({known.unit})",
+                        "place": place,
+                        "level": level or CLEAN,
+                        "arm": arm,
+                        "label": label,
+                        "ua": summary["mean"],
+                        "folds": summary["n_folds"],
+                        "seeds": summary["n_seeds"],
+                        **{key: summary[key] for key in ("sd", "ci_low", "ci_high", "n")},
+                    }
+                )
+    data = pd.DataFrame(rows, columns=COLUMNS)
+    for name in ("ua", "sd", "ci_low", "ci_high"):
+        data[name] = data[name].astype(float)
+    return data
+
+
+def _looks(data: pd.DataFrame) -> dict[str, tuple[str, str]]:
+    """Return arm to (colour, marker)."""
+    arms = list(dict.fromkeys(data["arm"]))
+    return {
+        arm: (PALETTE[i % len(PALETTE)], MARKERS[i // len(PALETTE) % len(MARKERS)])
+        for i, arm in enumerate(arms)
+    }
+
+
+def _title(config: Mapping[str, Any], data: pd.DataFrame) -> tuple[str, str]:
+    dataset = config["tables"]["robustness"]["dataset"]
+    kind = ", synthetic speech" if provenance.synthetic_note(config, dataset) else ""
+    folds, seeds = int(data["folds"].max()), int(data["seeds"].max())
+    spread = "bars: 95 % interval over folds" if folds > 1 else "one fold: no interval"
+    return f"UA on test clips of {dataset} made worse{kind}", (
+        f"backbone {config['backbone']}, {provenance.count(folds, 'fold')} x "
+        f"{provenance.count(seeds, 'seed')}, {spread}"
+    )
+
+
+def _clipped(data: pd.DataFrame) -> pd.DataFrame:
+    """Return the data with intervals inside 0 to 100 %, which a t interval does not know of."""
+    low, high = data["ci_low"].clip(lower=0), data["ci_high"].clip(upper=100)
+    return data.assign(ci_low=low, ci_high=high)
+
+
+def _draw_static(
+    config: Mapping[str, Any], data: pd.DataFrame, svg: str | Path, png: str | Path
+) -> None:
+    looks = _looks(data)
+    panels = list(dict.fromkeys(data["panel"]))
+    across = min(3, len(panels))
+    down = -(-len(panels) // across)
+    with styled():
+        figure = plt.figure(layout="constrained", figsize=(3.4 * across + 0.4, 3.1 * down + 1.1))
+        grid = figure.subplots(down, across, sharey=True, squeeze=False)
+        for axes in grid.ravel()[len(panels) :]:
+            axes.set_visible(False)
+        for axes, panel in zip(grid.ravel(), panels, strict=False):
+            here = _clipped(data[data["panel"] == panel])
+            for position, (arm, (colour, marker)) in enumerate(looks.items()):
+                line = here[here["arm"] == arm]
+                shift = (position - (len(looks) - 1) / 2) * 0.06
+                bars = None
+                if line["ci_low"].notna().any():
+                    bars = [
+                        (line["ua"] - line["ci_low"]).fillna(0),
+                        (line["ci_high"] - line["ua"]).fillna(0),
+                    ]
+                axes.errorbar(
+                    line["place"] + shift,
+                    line["ua"],
+                    yerr=bars,
+                    color=colour,
+                    marker=marker,
+                    elinewidth=1,
+                    capsize=2,
+                    label=line["label"].iloc[0],
+                )
+            ticks = here.drop_duplicates("place")
+            axes.set_xticks(list(ticks["place"]), list(ticks["level"]))
+            axes.set_xlim(-0.4, max(ticks["place"].max(), 1) + 0.4)
+            axes.set_title(panel, fontsize=10)
+        for axes in grid[:, 0]:
+            axes.set_ylabel(Y_TITLE)
+        handles, labels = grid[0, 0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower left", ncols=min(3, len(labels)))
+        title, subtitle = _title(config, data)
+        figure.suptitle(f"{title}\n{subtitle}", x=0.0, ha="left", fontsize=11)
+        save(figure, svg, png)
+
+
+def _draw_interactive(config: Mapping[str, Any], data: pd.DataFrame, path: str | Path) -> None:
+    looks = _looks(data)
+    names = data.drop_duplicates("arm").set_index("arm")["label"]
+    title, subtitle = _title(config, data)
+    pick = alt.selection_point(fields=["label"], bind="legend")
+    colours = alt.Color(
+        "label:N",
+        scale=alt.Scale(domain=list(names), range=[looks[arm][0] for arm in names.index]),
+        sort=list(names),
+        legend=alt.Legend(title="click to single out", labelLimit=320),
+    )
+    charts = []
+    for panel in dict.fromkeys(data["panel"]):
+        here = _clipped(data[data["panel"] == panel])
+        for name in ("n", "folds", "seeds"):
+            here[name] = here[name].astype(float)
+        order = list(dict.fromkeys(here.sort_values("place", kind="stable")["level"]))
+        base = alt.Chart(here).encode(
+            x=alt.X("level:N", sort=order, title=None, axis=alt.Axis(labelAngle=0)),
+            color=colours,
+            opacity=alt.condition(pick, alt.value(1.0), alt.value(0.12)),
+        )
+        y = alt.Y("ua:Q", title=Y_TITLE, scale=alt.Scale(zero=False))
+        fields = ["label", "level", "ua", "ci_low", "ci_high", "sd", "folds", "seeds"]
+        bars = base.transform_filter("isValid(datum.ci_low)").mark_rule(strokeWidth=1.2)
+        layers = (
+            bars.encode(
+                y=alt.Y("ci_low:Q"),
+                y2="ci_high:Q",
+                opacity=alt.condition(pick, alt.value(0.45), alt.value(0.04)),
+            ),
+            base.mark_line(strokeWidth=2).encode(y=y),
+            base.mark_point(filled=True, size=55).encode(y=y, tooltip=fields),
+        )
+        charts.append(alt.layer(*layers).properties(width=240, height=220, title=panel))
+    charts[0] = charts[0].add_params(pick)  # one legend for all panels
+    chart = (
+        alt.concat(*charts, columns=3)
+        .resolve_scale(y="shared")
+        .properties(title=alt.Title(title, subtitle=subtitle, anchor="start"))
+    )
+    write_html(chart, path, "robustness")
+
+
+def write_robustness_figure(
+    config: Mapping[str, Any],
+    runs: pd.DataFrame,
+    svg: str | Path,
+    png: str | Path,
+    page: str | Path,
+    tsv: str | Path,
+) -> None:
+    """Write the figure from `gather_robustness` as SVG, PNG, interactive HTML and data."""
+    data = curves(config, runs)
+    write_tsv(tsv, data)
+    _draw_static(config, data, svg, png)
+    _draw_interactive(config, data, page)

@@ -1,0 +1,43 @@
+"""One round's model, its start's CNN and the fold's test clips -> scores by condition and level."""
+
+from pathlib import Path
+
+from after_ser.backbone.encode import ClipEncoder
+from after_ser.evaluation.gather import read_json
+from after_ser.evaluation.metrics import score
+from after_ser.finetune.classifier import load_classifier
+from after_ser.finetune.robustness import ClipFiles, robustness
+from after_ser.finetune.round import read_split
+from after_ser.runtime.atomic import read_tsv, write_tsv
+from after_ser.runtime.device import choose_device, make_deterministic, set_threads
+
+
+def main(snakemake):
+    given, p = snakemake.input, snakemake.params
+    set_threads(p.threads)
+    make_deterministic()
+    device = choose_device(p.device)
+    manifest = read_tsv(given.manifest)
+    split = read_split(read_tsv(given.fold), manifest)
+    paths = dict(zip(manifest["utt"], manifest["path"], strict=True))
+    model = load_classifier(Path(given.model), Path(given.config))
+    result = robustness(
+        model=model,
+        encoder=ClipEncoder(Path(given.start).parent, device),
+        test=split.test,
+        truth=split.held_out_labels,
+        paths=paths,
+        others=ClipFiles([paths[utt] for utt in split.train]),
+        conditions=p.conditions,
+        recorded=read_tsv(given.predictions),
+        recorded_ua=read_json(given.metrics)["test"]["ua"],
+        device=device,
+        score=score,
+    )
+    write_tsv(snakemake.output.scores, result)
+
+
+if __name__ == "__main__":
+    from after_ser.runtime.script import run_script
+
+    run_script(main, globals())
