@@ -29,12 +29,7 @@ rule all:
         figure_files(),
         # named here, so that one that was lost is made again
         score_files(None),
-        expand(
-            "results/{run}/{split}/datasets/{dataset}/audit.json",
-            run=RUN,
-            split=SPLIT,
-            dataset=CONFIG["datasets"],
-        ),
+        audit_files(),
     localrule: True
 
 

@@ -57,7 +57,7 @@ rule initial_set:
         runtime=30,
     params:
         method_version="initial-1",
-        settings=CONFIG["initial"],
+        settings=initial_settings,
         oracle=oracle_settings,
         classes=CONFIG["classes"],
         fraction=CONFIG["budget"][0],
@@ -91,7 +91,7 @@ rule acquire:
         runtime=30,
     params:
         method_version="acquire-1",
-        fraction=fraction,
+        fraction=queried_fraction,
         options=strategy_options,
         oracle=oracle_settings,
         classes=CONFIG["classes"],
@@ -132,7 +132,7 @@ rule acquire_with_features:
         runtime=training_minutes(60),
     params:
         method_version="acquire-features-1",
-        fraction=fraction,
+        fraction=queried_fraction,
         options=strategy_options,
         oracle=oracle_settings,
         classes=CONFIG["classes"],
@@ -174,7 +174,7 @@ rule fit_round:
         runtime=training_minutes(240),
     params:
         method_version=METHODS["fit"],
-        settings=fit_settings,
+        settings=settings_of_fit,
         fraction=fraction,
         step=lambda w: [w.strategy, int(w.round)],
         classes=CONFIG["classes"],
@@ -208,7 +208,7 @@ use rule fit_round as fit_round0 with:
         init="kmeans|random",
     params:
         method_version=METHODS["fit of round 0"],
-        settings=fit_settings,
+        settings=settings_of_fit,
         fraction=CONFIG["budget"][0],
         step=["", 0],
         classes=CONFIG["classes"],

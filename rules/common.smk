@@ -8,13 +8,20 @@ from after_ser.acquisition.registry import STRATEGIES, SURPRISAL
 from after_ser.config import corpus_root, resolve
 from after_ser.errors import InputError
 from after_ser.grid import (
-    SPLIT,
     cells,
     cells_of,
+    dataset_splits,
     folds,
     outlier_files,
     robustness_cells,
+    shown_cells,
     tapt_seed,
+)
+from after_ser.protocol import (
+    fit_settings,
+    labelled_fraction,
+    query_settings,
+    round0_protocol,
 )
 from after_ser.runtime.environment import set_job_environment
 
@@ -51,7 +58,7 @@ ROUND = f"{AL}/{{init}}/seed{{seed}}/{{strategy}}/round{{round}}"
 
 wildcard_constraints:
     run="[A-Za-z][A-Za-z0-9-]*",
-    split="paper",
+    split="paper|released",
     corpus="[A-Za-z][A-Za-z0-9-]*",
     dataset="[A-Za-z][A-Za-z0-9-]*",
     backbone="[A-Za-z][A-Za-z0-9-]*",
@@ -84,6 +91,21 @@ def figure_files():
     return files + [
         f"results/{RUN}/figures/confusion-{arm}.png" for arm in last_cells()
     ]
+
+
+def audit_files():
+    """The audit of every dataset, for each way its folds are made."""
+    return [
+        f"results/{RUN}/{split}/datasets/{dataset}/audit.json"
+        for split, dataset in dataset_splits(CONFIG)
+    ]
+
+
+def table1_composition(wildcards):
+    """The counts of Table 1's dataset, for the first way its folds are made."""
+    shown = CONFIG["tables"]["table1"]["dataset"]
+    split = next(split for split, dataset in dataset_splits(CONFIG) if dataset == shown)
+    return f"results/{wildcards.run}/{split}/datasets/{shown}/composition.tsv"
 
 
 def scored_cells():
@@ -120,6 +142,17 @@ def tapt_summaries(wildcards):
             if cell.start != "pretrained"
         }
     )
+
+
+def reference_split():
+    """How the folds of the reference arm of `tables.comparisons` are made."""
+    return CONFIG["arms"][CONFIG["tables"]["comparisons"]["reference"]]["split"]
+
+
+def selection_files(wildcards):
+    """The pools and queries whose overlap with the true top k is shown."""
+    found = shown_cells(CONFIG, CONFIG["tables"]["protocol_effect"])
+    return list({path: None for cell in found for path in cell.selection_files or ()})
 
 
 def release(wildcards):
@@ -219,9 +252,14 @@ def pretrained_latents_file(wildcards):
 
 
 def previous_round(wildcards, name):
-    """A file of the round before; round 0 is shared by all strategies."""
+    """A file of the round before; round 0 is shared by all strategies (and some protocols)."""
     index = int(wildcards.round) - 1
-    seed = f"{AL}/{{init}}/seed{{seed}}".format(**wildcards)
+    protocol = wildcards.protocol
+    if index == 0:
+        protocol = round0_protocol(CONFIG["protocols"], protocol)
+    seed = f"{AL}/{{init}}/seed{{seed}}".format(
+        **{**dict(wildcards.items()), "protocol": protocol}
+    )
     own = f"round{index}" if index == 0 else f"{wildcards.strategy}/round{index}"
     return f"{seed}/{own}/{name}"
 
@@ -284,17 +322,27 @@ def fraction(wildcards):
     return CONFIG["budget"][int(wildcards.get("round", 0))]
 
 
-def fit_settings(wildcards):
-    """What a fit depends on besides its labelled set, and no more."""
-    protocol = CONFIG["protocols"][wildcards.protocol]
-    # pruning models must not refit them; the oracle's answers are in the labelled set
-    unseen = ("keep_models", "oracle")
-    return {key: value for key, value in protocol.items() if key not in unseen}
-
-
 def oracle_settings(wildcards):
     """How the simulated annotators of a protocol err."""
     return CONFIG["protocols"][wildcards.protocol]["oracle"]
+
+
+def queried_fraction(wildcards):
+    """The labelled fraction that a round's query brings, which is one step more when shifted."""
+    shift = CONFIG["protocols"][wildcards.protocol]["budget_shift"]
+    return labelled_fraction(CONFIG["budget"], int(wildcards.round), shift)
+
+
+def initial_settings(wildcards):
+    """What the K-means initialisation of a protocol depends on."""
+    if CONFIG["protocols"][wildcards.protocol]["initial"] == "released":
+        return {"method": "released"}
+    return CONFIG["initial"]
+
+
+def settings_of_fit(wildcards):
+    """What a fit depends on, and no more."""
+    return fit_settings(CONFIG["protocols"][wildcards.protocol])
 
 
 def scoring_settings(wildcards):
@@ -304,7 +352,8 @@ def scoring_settings(wildcards):
         "methods": METHODS,
         "backbone": BACKBONE,
         "tapt": {key: value for key, value in tapt.items() if key != "seed_per_run"},
-        "fit": fit_settings(wildcards),
+        "fit": settings_of_fit(wildcards),
+        **query_settings(CONFIG["protocols"][wildcards.protocol]),
         **{key: CONFIG[key] for key in ("classes", "device", "threads")},
     }
 

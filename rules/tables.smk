@@ -53,10 +53,7 @@ rule gather_scores:
 rule table1:
     input:
         config="results/{run}/config.yaml",
-        composition=lambda w: (
-            f"results/{w.run}/{SPLIT}/datasets/"
-            f"{CONFIG['tables']['table1']['dataset']}/composition.tsv"
-        ),
+        composition=table1_composition,
     output:
         tsv=f"{TABLE}/table1.tsv",
         md=f"{TABLE}/table1.md",
@@ -146,7 +143,7 @@ rule comparisons:
         summaries=tapt_summaries,
         predictions=compared_predictions,
         manifest=lambda w: (
-            f"results/{w.run}/{SPLIT}/datasets/"
+            f"results/{w.run}/{reference_split()}/datasets/"
             f"{CONFIG['tables']['comparisons']['dataset']}/manifest.tsv"
         ),
     output:
@@ -226,3 +223,60 @@ rule penalty:
         "Table penalty of {wildcards.run}"
     script:
         "../workflow/scripts/penalty.py"
+
+
+rule protocol_effect:
+    input:
+        config="results/{run}/config.yaml",
+        scores="results/{run}/scores.tsv",
+        queries=selection_files,
+        summaries=tapt_summaries,
+    output:
+        tsv=f"{TABLE}/protocol_effect.tsv",
+        md=f"{TABLE}/protocol_effect.md",
+        tex=f"{TABLE}/protocol_effect.tex",
+        html=report(
+            f"{TABLE}/protocol_effect.html",
+            caption="../workflow/report/protocol_effect.rst",
+            category="Tables",
+            labels={"table": "Protocol effect"},
+        ),
+    log:
+        "results/{run}/log/protocol_effect.log",
+    localrule: True
+    conda:
+        "../envs/environment.yaml"
+    params:
+        method_version="protocol_effect-1",
+    message:
+        "Protocol effect of {wildcards.run}"
+    script:
+        "../workflow/scripts/protocol_effect.py"
+
+
+rule tapt_ablation:
+    input:
+        config="results/{run}/config.yaml",
+        scores="results/{run}/scores.tsv",
+        summaries=tapt_summaries,
+    output:
+        tsv=f"{TABLE}/tapt_ablation.tsv",
+        md=f"{TABLE}/tapt_ablation.md",
+        tex=f"{TABLE}/tapt_ablation.tex",
+        html=report(
+            f"{TABLE}/tapt_ablation.html",
+            caption="../workflow/report/tapt_ablation.rst",
+            category="Tables",
+            labels={"table": "TAPT ablation"},
+        ),
+    log:
+        "results/{run}/log/tapt_ablation.log",
+    localrule: True
+    conda:
+        "../envs/environment.yaml"
+    params:
+        method_version="tapt_ablation-1",
+    message:
+        "TAPT ablation of {wildcards.run}"
+    script:
+        "../workflow/scripts/tapt_ablation.py"

@@ -37,6 +37,7 @@ def config(folds: int = 3, synthetic: bool = True) -> dict[str, Any]:
         "seeds": [0, 1],
         "budget": BUDGETS,
         "tapt": {"tapt": {"objective": "eq1+eq2", "seed_per_run": False}},
+        "protocols": {"paper": {"warm_start": True}},
         "arms": {
             "ft": arm("FT", "pretrained", "random"),
             "tapt-ft": arm("TAPT+FT", "tapt", "random"),

@@ -4,14 +4,21 @@ import numpy as np
 import pandas as pd
 import pytest
 from acquisition_pools import features
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from after_ser.acquisition.base import PoolView, first_of_largest, top_k
+from after_ser.acquisition.base import (
+    PoolView,
+    Selection,
+    argpartition_slip,
+    first_of_largest,
+    top_k,
+)
 from after_ser.acquisition.budget import labelled_count
 from after_ser.acquisition.oracle import answer
+from after_ser.acquisition.overlap import top_k_overlap
 from after_ser.acquisition.query import make_query, pool_view
-from after_ser.acquisition.registry import STRATEGIES, strategy
+from after_ser.acquisition.registry import PER_CLIP, STRATEGIES, strategy
 from after_ser.errors import InputError
 
 UNCERTAINTY = ["entropy", "least_confidence", "margin"]
@@ -126,3 +133,66 @@ def test_oracle_appends_answers_and_keeps_what_was_known():
         answer(query, first, truth, 1)
     with pytest.raises(ValueError, match="no label"):
         answer(pd.DataFrame({"utt": ["z"], "rank": [1], "score": [0.0]}), first, truth, 1)
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=60), st.integers(-1, 70))
+def test_the_slip_is_numpy_s_argpartition_of_the_scores(values, k):
+    scores = np.array(values)
+    found = argpartition_slip(top_k(scores, len(scores)), k)
+    if 0 < k < len(scores):
+        assert list(found.indices) == list(np.argpartition(scores, k)[-k:])
+    assert len(set(found.indices)) == min(max(k, 0), len(scores))
+    np.testing.assert_array_equal(found.scores, scores[found.indices])
+
+
+def test_the_slip_takes_scores_back_to_the_pool_s_order():
+    ranked = Selection(np.array([2, 0, 1]), np.array([0.9, 0.5, 0.1]))
+    assert list(argpartition_slip(ranked, 2).indices) == list(
+        np.argpartition(np.array([0.5, 0.1, 0.9]), 2)[-2:]
+    )
+
+
+@pytest.mark.parametrize("name", UNCERTAINTY)
+def test_argpartition_is_not_the_top_k(name):
+    pool = pool_table(4000)
+    k = 200
+    slip = make_query(pool, name, k, ("x",), selection="argpartition")
+    assert len(set(slip["utt"])) == k and list(slip["rank"]) == list(range(1, k + 1))
+    true = make_query(pool, name, k, ("x",))
+    assert top_k_overlap(pool, true, name) == 1.0
+    overlap = len(set(slip["utt"]) & set(true["utt"])) / k
+    assert top_k_overlap(pool, slip, name) == pytest.approx(overlap)
+    assert overlap < 0.9, "the released line is not the top k"
+    everything = make_query(pool, name, len(pool), ("x",)).sort_values("utt")
+    expected = np.argpartition(everything["score"].to_numpy(), k)[-k:]
+    assert list(slip["utt"]) == list(everything["utt"].to_numpy()[expected])
+    shuffled = pool.sample(frac=1, random_state=3)
+    again = make_query(shuffled, name, k, ("x",), selection="argpartition")
+    pd.testing.assert_frame_equal(again, slip)
+
+
+def test_random_is_the_same_under_the_slip_and_a_set_is_refused(monkeypatch):
+    pool = pool_table(60)
+    slip = make_query(pool, "random", 10, ("x",), selection="argpartition")
+    pd.testing.assert_frame_equal(slip, make_query(pool, "random", 10, ("x",)))
+    monkeypatch.setattr("after_ser.acquisition.query.PER_CLIP", frozenset())
+    with pytest.raises(ValueError, match="needs a score per clip, which entropy has not"):
+        make_query(pool, "entropy", 10, ("x",), selection="argpartition")
+
+
+@pytest.mark.parametrize("name", sorted(PER_CLIP))
+def test_a_strategy_with_a_score_per_clip_takes_the_first_of_one_ranking(name):
+    pool = pool_table(50)
+    ranking = make_query(pool, name, 50, ("x",))
+    for k in (1, 7, 49):
+        pd.testing.assert_frame_equal(make_query(pool, name, k, ("x",)), ranking.head(k))
+
+
+def test_clips_as_good_as_the_last_one_count_as_top_k():
+    pool = pd.DataFrame({"utt": ["a", "b", "c", "d"], "p_x": [0.5, 0.5, 0.5, 1.0]})
+    pool["p_y"] = 1 - pool["p_x"]
+    query = pd.DataFrame({"utt": ["c"]})
+    assert top_k_overlap(pool, query, "entropy") == 1.0
+    assert top_k_overlap(pool, pd.DataFrame({"utt": ["c", "d"]}), "entropy") == 0.5
+    assert np.isnan(top_k_overlap(pool, pd.DataFrame({"utt": []}), "entropy"))

@@ -9,7 +9,7 @@ from after_ser.__main__ import choose_preset, main, write_report
 from after_ser.config import resolve
 from after_ser.errors import InputError
 from after_ser.finetune.classifier import load_classifier
-from after_ser.grid import cells
+from after_ser.grid import cells, robustness_cells
 from after_ser.prune import prune
 
 ROOT = Path(__file__).parent.parent
@@ -28,20 +28,24 @@ def write_models(config):
         weights.write_bytes(b"x" * 10)
 
 
-def test_pruning_keeps_round_0_and_the_last_round_of_each_arm(tmp_path, monkeypatch):
+def test_pruning_keeps_round_0_the_last_round_of_each_arm_and_what_is_tested_under_noise(
+    tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     config = demo("last")
     write_models(config)
-    example = next(c for c in cells(config) if c.arm == "after" and c.round == 2)
+    example = next(c for c in cells(config) if c.arm == "after" and c.round == 1)
     weights = Path(example.folder) / "model/model.safetensors"
     before = weights.stat().st_mtime_ns
     count, freed = prune(config)
     assert freed == 10 * count > 0
     assert weights.stat().st_size == 0 and weights.stat().st_mtime_ns == before
+    tested = robustness_cells(config)
+    assert {cell.round for cell in tested if cell.arm == "after"} == {2}
     for cell in cells(config):
         size = (Path(cell.folder) / "model/model.safetensors").stat().st_size
         last = max(c.round for c in cells(config) if c.arm == cell.arm)
-        kept = cell.schedule == "oneshot" or cell.round in (0, last)
+        kept = cell.schedule == "oneshot" or cell.round in (0, last) or cell in tested
         assert size == (10 if kept else 0), cell
     assert prune(config) == (0, 0)
     with pytest.raises(InputError, match="was pruned; delete the file"):

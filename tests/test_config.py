@@ -78,6 +78,16 @@ def change(config, path, value):
         ("folds", [9], "none of [9] exists"),
         ("folds", [0], "folds.0: 0 is less than the minimum of 1"),
         ("initial", {"k_min": 5, "k_max": 5}, "k_max must be greater"),
+        (
+            "protocols/paper/selection",
+            "argpart",
+            "'argpart' is not one of ['top-k'",
+        ),
+        ("protocols/paper/budget_shift", 2, "2 is greater than the maximum of 1"),
+        ("arms/after/split", "halves", "'halves' is not one of ['paper', 'released']"),
+        ("tables/protocol_effect/baseline", "aftr", 'no arm "aftr"; did you mean "after"?'),
+        ("tables/tapt_ablation/arms", {"a": "tapt-random", "b": "after"}, "0 arms start from"),
+        ("tables/tapt_ablation/arms", {"a": "ft-random", "b": "after"}, "after differ in strategy"),
     ],
 )
 def test_mistakes_are_named_on_one_line(path, value, message):
@@ -103,3 +113,21 @@ def test_every_key_of_the_schema_is_documented():
 
     walk(yaml.safe_load(SCHEMA.read_text(encoding="utf-8")))
     assert not missing
+
+
+def test_argpartition_is_refused_where_there_is_no_score_per_clip(monkeypatch):
+    config = preset()
+    config["arms"]["after-argpartition"]["strategy"] = "random"
+    resolve(config, SCHEMA)
+    monkeypatch.setattr("after_ser.config.PER_CLIP", frozenset({"margin"}))
+    with pytest.raises(InputError) as caught:
+        resolve(preset(), SCHEMA)
+    assert "arms.after-argpartition: strategy entropy chooses a set" in str(caught.value)
+    assert "(margin) or selection top-k" in str(caught.value)
+    config = preset()
+    for arm in ("after-argpartition", "after-released"):
+        config["arms"][arm]["strategy"] = "margin"
+    config["arms"]["ft-random"]["protocol"] = "released"  # one-shot arms have no query
+    config["arms"]["tapt-random"]["protocol"] = "released"
+    config["arms"]["tapt-eq1-random"]["protocol"] = "released"
+    resolve(config, SCHEMA)

@@ -191,7 +191,8 @@ def script(name: str):
     return module
 
 
-def test_scripts_from_manifest_to_audit(tmp_path):
+@pytest.mark.parametrize(("split", "tested"), [("paper", 48), ("released", 24)])
+def test_scripts_from_manifest_to_audit(tmp_path, split, tested):
     manifest = tmp_path / "manifest.tsv"
     write_tsv(manifest, sessions_manifest())
     settings = {
@@ -205,7 +206,7 @@ def test_scripts_from_manifest_to_audit(tmp_path):
             SimpleNamespace(
                 input=SimpleNamespace(manifest=manifest),
                 params=SimpleNamespace(dataset="m", target="t", settings=settings, classes=CLASSES),
-                wildcards=SimpleNamespace(fold=str(number)),
+                wildcards=SimpleNamespace(fold=str(number), split=split),
                 output=SimpleNamespace(fold=fold, balance=balance),
             )
         )
@@ -216,6 +217,7 @@ def test_scripts_from_manifest_to_audit(tmp_path):
             balance=[balance for _, balance in paths.values()],
         ),
         params=SimpleNamespace(folds=list(paths), target="t", classes=CLASSES),
+        wildcards=SimpleNamespace(split=split),
         output=SimpleNamespace(
             audit=tmp_path / "audit.json", composition=tmp_path / "composition.tsv"
         ),
@@ -223,7 +225,7 @@ def test_scripts_from_manifest_to_audit(tmp_path):
     failed = tmp_path / "audit.failed.json"
     good = read_tsv(paths[1][0])
     leaked = good.copy()
-    leaked.loc[leaked["split"] == "test", "split"] = ["train"] + ["test"] * 47
+    leaked.loc[leaked["split"] == "test", "split"] = ["train"] + ["test"] * (tested - 1)
     write_tsv(paths[1][0], leaked)
     with pytest.raises(InputError, match=r"the folds leak.*audit\.failed\.json"):
         script("audit_dataset").main(job)
@@ -231,5 +233,7 @@ def test_scripts_from_manifest_to_audit(tmp_path):
     write_tsv(paths[1][0], good)
     script("audit_dataset").main(job)
     assert not failed.exists()
-    assert json.loads(job.output.audit.read_text())["violations"] == []
+    report = json.loads(job.output.audit.read_text())
+    assert report["violations"] == []
+    assert ("expected" in report) == (split == "released")
     assert read_tsv(job.output.composition)["corpus"].tolist()[0] == "t"

@@ -3,10 +3,10 @@
 import numpy as np
 import torch
 from finetune_clips import CPU, random_clips
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from after_ser.finetune.batches import collate, crop, epoch_batches, scoring_batches
+from after_ser.finetune.batches import collate, crop, epoch_batches, first_frames, scoring_batches
 
 lengths_of_clips = st.lists(st.integers(1, 400), min_size=1, max_size=90)
 
@@ -58,3 +58,46 @@ def test_a_crop_is_a_window_of_the_clip_and_short_clips_stay_whole():
         starts.add(int(window[0]))
     assert min(starts) == 0 and max(starts) == 42
     assert crop(frames, 50, draw) is frames
+
+
+@settings(deadline=None)
+@given(lengths_of_clips, st.integers(1, 20), st.integers(0, 5))
+def test_shuffled_whole_epochs_are_drawn_as_ever(lengths, size, seed):
+    """The default's batches, written out once more: a switch must not move any of its draws."""
+    sizes, draw = np.array(lengths), np.random.default_rng(seed)
+    order, expected = draw.permutation(len(sizes)), []
+    for start in range(0, len(order), size * 8):
+        part = order[start : start + size * 8]
+        part = part[np.argsort(sizes[part], kind="stable")]
+        expected += [part[i : i + size] for i in range(0, len(part), size)]
+    expected = [expected[index] for index in draw.permutation(len(expected))]
+    found = epoch_batches(sizes, size, np.random.default_rng(seed))
+    assert [list(batch) for batch in found] == [list(batch) for batch in expected]
+
+
+@settings(deadline=None)
+@given(st.integers(1, 90), st.integers(1, 20), st.booleans())
+def test_without_shuffling_the_order_stays_and_drop_last_loses_exactly_the_last(count, size, drop):
+    lengths = np.random.default_rng(count).integers(1, 400, size=count)
+    batches = epoch_batches(lengths, size, np.random.default_rng(0), False, drop)
+    used = count if not drop or count < size else count - count % size
+    assert list(np.concatenate(batches)) == list(range(used))
+    if drop and count >= size:
+        assert {len(batch) for batch in batches} == {size}
+
+
+@settings(deadline=None)
+@given(st.integers(1, 90), st.integers(1, 20))
+def test_drop_last_with_shuffling_loses_other_clips_every_epoch_and_as_few(count, size):
+    lengths, draw = np.arange(1, count + 1), np.random.default_rng(1)
+    epochs = [np.concatenate(epoch_batches(lengths, size, draw, True, True)) for _ in range(2)]
+    for clips in epochs:
+        assert len(set(clips)) == len(clips) == (count - count % size or count)
+
+
+def test_the_first_frames_are_kept_and_short_clips_stay_whole():
+    clips = random_clips(6, shortest=3, longest=30)
+    short = first_frames(clips, 10)
+    assert short.utts == clips.utts
+    for one, two in zip(clips.frames, short.frames, strict=True):
+        np.testing.assert_array_equal(two, one[:10])

@@ -20,6 +20,7 @@ from after_ser.finetune.batches import Clips
 from after_ser.finetune.classifier import start_classifier
 from after_ser.finetune.predict import predict
 from after_ser.finetune.train import class_weights, fit, negative_log_likelihood
+from after_ser.protocol import SWITCHES, TRAINING
 
 
 @pytest.fixture(scope="module")
@@ -171,3 +172,53 @@ def test_clips_are_not_changed_by_training(start):
     run(start, train=Clips(clips.utts, clips.frames), crop_s=0.4)
     for one, two in zip(before, clips.frames, strict=True):
         np.testing.assert_array_equal(one, two)
+
+
+def test_default_switches_and_none_at_all_train_the_same_weights(start):
+    bare = {key: value for key, value in SETTINGS.items() if key not in SWITCHES}
+    assert set(SWITCHES) <= set(SETTINGS) and set(TRAINING) <= set(SWITCHES)
+    models = []
+    for settings in (SETTINGS, bare):
+        model = start_classifier(start, CLASSES, SETTINGS["head"], 7)
+        clips, val = random_clips(13, seed=1), random_clips(8, seed=2)
+        fit(model, clips, labels(13), val, labels(8), settings, FRAMES_PER_SECOND, ("f",), CPU, ua)
+        models.append(model)
+    pairs = zip(models[0].parameters(), models[1].parameters(), strict=True)
+    assert all(torch.equal(one, two) for one, two in pairs)
+
+
+def test_without_shuffling_every_epoch_is_in_the_order_of_labelling(start, seen):
+    run(start, train=numbered(10), max_epochs=2, patience=2, shuffle=False)
+    numbers = [[int(clip[0, 0]) for clip in batch] for batch in seen]
+    epoch = [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+    assert numbers == epoch * 2
+
+
+@pytest.mark.parametrize(("count", "trained"), [(10, 8), (8, 8), (3, 3)])
+def test_a_dropped_last_batch_holds_the_clips_labelled_last(start, seen, count, trained):
+    _, fitted, _ = run(start, train=numbered(count), max_epochs=1, shuffle=False, drop_last=True)
+    assert [int(clip[0, 0]) for batch in seen for clip in batch] == list(range(trained))
+    assert np.isfinite(fitted.history["train_loss"]).all()
+
+
+def test_dropped_clips_count_neither_as_steps_nor_in_the_train_loss(start, monkeypatch):
+    _, fitted, _ = run(start, count=13, max_steps=6, drop_last=True)  # three steps an epoch
+    assert len(fitted.history) == 2
+    monkeypatch.setattr(train_module, "cross_entropy", lambda logits, targets, weight: (
+        logits.sum() * 0 + float(len(targets))
+    ))  # fmt: skip
+    _, fitted, _ = run(start, count=9, max_epochs=1, drop_last=True)
+    assert fitted.history["train_loss"][0] == pytest.approx(4)
+
+
+def test_the_last_epoch_is_kept_and_patience_does_not_count(start):
+    truth = list(np.random.default_rng(5).permutation(labels(13)))
+    changes = {"truth": truth, "learning_rate": 0.02, "max_epochs": 12, "patience": 1}
+    best = run(start, **changes)[1]
+    assert len(best.history) < 12
+    model, fitted, val = run(start, **changes, restore="last")
+    losses = list(fitted.history["val_loss"])
+    assert len(losses) == 12 == fitted.best_epoch
+    assert losses[-1] > min(losses)
+    found = negative_log_likelihood(predict(model, val, CPU), labels(len(val.utts)), CLASSES)
+    assert found == pytest.approx(losses[-1], abs=1e-9)

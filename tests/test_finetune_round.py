@@ -159,3 +159,40 @@ def test_the_files_of_a_round_fit_together(world, finished):
 def test_everything_labelled_leaves_an_empty_pool(world):
     frames = run(world, picks=tuple(range(16)), max_epochs=1)[2]
     assert len(frames["pool"]) == 0 and list(frames["pool"].columns)[0] == "utt"
+
+
+def test_a_head_crop_shortens_train_val_and_pool_and_never_test(world, monkeypatch):
+    lengths = {}
+    originals = {name: getattr(round_module, name) for name in ("fit", "predict")}
+
+    def watching_fit(model, train, train_labels, val, *rest, **named):
+        lengths.update(train=train.lengths().max(), val=val.lengths().max())
+        return originals["fit"](model, train, train_labels, val, *rest, **named)
+
+    def watching_predict(model, clips, device):
+        lengths[clips.utts[0]] = clips.lengths().max()
+        return originals["predict"](model, clips, device)
+
+    monkeypatch.setattr(round_module, "fit", watching_fit)
+    monkeypatch.setattr(round_module, "predict", watching_predict)
+    run(world, crop="head", crop_s=0.4, max_epochs=1)
+    first = {name: world["utts"][part][0] for name, part in PARTS.items()}
+    assert (lengths["train"], lengths["val"], lengths[first["val"]]) == (10, 10, 10)
+    assert lengths[world["utts"][4]] == 10, "the pool, whose first clip this is"
+    assert lengths[first["test"]] > 10
+    run(world, crop_s=0.4, max_epochs=1)
+    assert lengths["val"] > 10 and lengths[world["utts"][4]] > 10
+
+
+def test_spec_augment_reaches_the_model_and_a_warm_start_keeps_it(world, tmp_path):
+    model, fitted, frames = run(world, spec_augment=True, max_epochs=1)
+    assert model.augment
+    plain = run(world, max_epochs=1)[2]
+    assert not frames["test"].equals(plain["test"])
+    split = read_split(world["fold"], world["manifest"])
+    write_round(
+        tmp_path, model=model, fitted=fitted, frames=frames, split=split,
+        labelled=labelled_table(world, (0, 1)), budget=0.3, round_index=0, score=score,
+    )  # fmt: skip
+    previous = (tmp_path / "model/model.safetensors", tmp_path / "model/config.json")
+    assert run(world, previous=previous, spec_augment=True, max_epochs=1)[0].augment

@@ -5,7 +5,8 @@ from pathlib import Path
 import yaml
 
 from after_ser.config import resolve
-from after_ser.grid import cells, cells_of
+from after_ser.grid import cells, cells_of, dataset_splits, shown_cells
+from after_ser.protocol import SWITCHES
 
 ROOT = Path(__file__).parent.parent
 
@@ -95,3 +96,53 @@ def test_paper_preset_covers_five_folds_and_ten_seeds():
     found = list(cells(config("paper.yaml")))
     assert {c.fold for c in found} == {1, 2, 3, 4, 5}
     assert {c.seed for c in found} == set(range(10))
+
+
+def test_protocols_that_differ_from_round_1_on_share_round_0():
+    resolved = config()
+    plain, slip = one("after", 0, resolved), one("after-argpartition", 0, resolved)
+    assert slip.folder == plain.folder and slip.protocol == "argpartition"
+    assert [path for part, path in slip.lineage if part == "initial"] == [
+        path for part, path in plain.lineage if part == "initial"
+    ]
+    later = one("after-argpartition", 1, resolved)
+    assert "/al/argpartition/" in later.folder
+    assert later.selection_files == (f"{plain.folder}/pool.tsv", f"{later.folder}/query.tsv")
+    assert one("after-released", 0, resolved).folder != plain.folder
+    assert plain.selection_files is None
+    assert one("ft-random", 4, resolved).selection_files is None
+
+
+def test_the_split_of_an_arm_is_in_its_paths_and_its_folds_are_audited():
+    resolved = config("released.yaml")
+    found = {cell.arm: cell for cell in cells(resolved)}
+    for arm in ("after-released", "after-released-split"):
+        assert found[arm].folder.startswith("results/released/released/al/")
+        paths = [path for _, path in found[arm].lineage]
+        assert all(path.startswith("results/released/released/") for path in paths)
+    assert found["after"].folder.startswith("results/released/paper/al/")
+    assert dataset_splits(resolved) == [("paper", "iemocap"), ("released", "iemocap")]
+    assert ("paper", "savee") in dataset_splits(config()), "shown nowhere, audited all the same"
+
+
+def test_the_released_preset_is_the_paper_s_protocol_with_one_switch_each_and_all_at_once():
+    resolved = config("released.yaml")
+    paper = resolved["protocols"]["paper"]
+    together = {}
+    for name, protocol in resolved["protocols"].items():
+        changed = {key: value for key, value in protocol.items() if value != paper[key]}
+        if name not in ("paper", "released"):
+            assert len(changed.keys() - {"max_epochs"}) == 1, name
+            together |= changed
+    released = resolved["protocols"]["released"]
+    assert {key: v for key, v in released.items() if v != paper[key]} == together
+    assert set(together) >= set(SWITCHES)
+    shown = resolved["tables"]["protocol_effect"]
+    assert {"after", *shown["arms"]} == set(resolved["arms"])
+
+
+def test_a_table_s_cells_are_those_at_its_own_budgets():
+    resolved = config()
+    found = shown_cells(resolved, resolved["tables"]["protocol_effect"])
+    assert {cell.arm for cell in found} == {"after", "after-argpartition", "after-released"}
+    assert {cell.budget for cell in found} == {0.1}

@@ -4,8 +4,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.cluster import KMeans
 
-from after_ser.acquisition.initial import cluster, nearest_to_centres, quotas, random_initial
+from after_ser.acquisition.initial import (
+    cluster,
+    nearest_to_centres,
+    quotas,
+    random_initial,
+    released_picks,
+)
 from after_ser.runtime.seeding import rng
 
 
@@ -67,3 +74,26 @@ def test_more_picks_than_clips_takes_all():
     assert sorted(nearest_to_centres(found, 99)) == list(range(6))
     with pytest.raises(ValueError, match="n_clusters"):
         cluster(np.empty((0, 2)), 2, 3, seed=0)
+
+
+def test_released_picks_are_equal_shares_of_three_clusters_by_cosine_in_turn():
+    points = blobs((60, 20, 10)) + [3, 5]
+    picks, clusters, cosine = released_picks(points, 11, seed=1)
+    assert len(set(picks)) == 11 and list(clusters) == [0, 1, 2] * 3 + [0, 1]
+    assert list(picks) == list(released_picks(points, 11, seed=1)[0])
+    centres = KMeans(3, n_init=10, random_state=1).fit(points).cluster_centers_
+    taken: list[int] = []
+    for turn, (pick, value) in enumerate(zip(picks, cosine, strict=True)):
+        centre = centres[turn % 3]
+        similarity = points @ centre / (np.linalg.norm(points, axis=1) * np.linalg.norm(centre))
+        similarity[taken] = -2
+        assert pick == similarity.argmax() and value == pytest.approx(similarity.max())
+        taken.append(int(pick))
+
+
+def test_released_picks_differ_from_the_paper_s_and_end_with_the_clips():
+    points = blobs((60, 20, 10)) + [3, 5]
+    paper = nearest_to_centres(cluster(points, 2, 10, seed=1), 12)
+    assert set(paper) != set(released_picks(points, 12, seed=1)[0])
+    assert sorted(released_picks(points, 999, seed=1)[0]) == list(range(90))
+    assert list(released_picks(np.ones((4, 2)), 2, seed=1)[1]) == [0, 0]

@@ -55,14 +55,19 @@ def test_a_preset_is_planned_without_any_data_in_under_a_minute(preset, tmp_path
     found = list(cells(resolved(safe_load(preset.read_text(encoding="utf-8")))))
     rounds = {cell.folder for cell in found}
     fits = sum(jobs.get(rule, 0) for rule in ("fit_round", "fit_round0", "fit_oneshot"))
-    choices = sum(jobs.get(rule, 0) for rule in ("acquire", "initial_set", "oneshot_subset"))
+    choices = sum(
+        jobs.get(rule, 0)
+        for rule in ("acquire", "acquire_with_features", "initial_set", "oneshot_subset")
+    )
     assert fits == len(rounds), "one fit for every round"
     assert fits + choices <= 2 * len(rounds), "at most two jobs per round"
-    folds = {(cell.dataset, cell.fold, cell.start, cell.tapt_seed) for cell in found}
-    assert jobs["tapt"] == sum(start != "pretrained" for _, _, start, _ in folds)
+    folds = {(c.split, c.dataset, c.fold, c.start, c.tapt_seed) for c in found}
+    assert jobs["tapt"] == sum(start != "pretrained" for _, _, _, start, _ in folds)
     if preset.name == "paper.yaml":
         assert {cell.fold for cell in found} == {1, 2, 3, 4, 5}
-        assert jobs["tapt"] == 5 * len({cell.dataset for cell in found})
+        assert jobs["tapt"] == 5 * len(
+            {(cell.dataset, cell.start) for cell in found if cell.start != "pretrained"}
+        )
         assert {cell.seed for cell in found} == set(range(10))
 
 

@@ -11,7 +11,7 @@ import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from after_ser.acquisition.registry import STRATEGIES
+from after_ser.acquisition.registry import PER_CLIP, STRATEGIES
 from after_ser.audio.perturb.registry import PERTURBATIONS
 from after_ser.errors import InputError
 
@@ -19,7 +19,7 @@ Config = dict[str, Any]
 
 _FIGURES_AND_TABLES = ("tables", "figures")
 # Keys of a table that name the arm which its `arms` are measured against.
-_AGAINST = ("reference", "random")
+_AGAINST = ("reference", "random", "baseline")
 
 
 def resolve(config: Config, schema_path: str | os.PathLike[str]) -> Config:
@@ -40,6 +40,7 @@ def resolve(config: Config, schema_path: str | os.PathLike[str]) -> Config:
     _check_strategies(resolved)
     _check_arms(resolved)
     _check_noise(resolved)
+    _check_tapt_ablation(resolved)
     return resolved
 
 
@@ -167,6 +168,7 @@ def _check_arms(config: Config) -> None:
                 f"config: {where}: a one-shot arm draws its clips before any model exists; "
                 "expected strategy random"
             )
+        _check_selection(config, name)
     for section in _FIGURES_AND_TABLES:
         for name, item in config[section].items():
             where = f"{section}.{name}"
@@ -207,6 +209,40 @@ def _check_strategies(config: Config) -> None:
                 )
 
 
+def _check_selection(config: Config, name: str) -> None:
+    arm = config["arms"][name]
+    selection = config["protocols"][arm["protocol"]]["selection"]
+    if arm["schedule"] == "oneshot" or selection == "top-k":
+        return
+    if arm["strategy"] not in PER_CLIP | {"random"}:
+        raise InputError(
+            f"config: arms.{name}: strategy {arm['strategy']} chooses a set and protocol "
+            f"{arm['protocol']} has selection {selection}; expected a strategy with a score per "
+            f"clip ({', '.join(sorted(PER_CLIP))}) or selection top-k"
+        )
+
+
+def _check_tapt_ablation(config: Config) -> None:
+    wanted = config["tables"].get("tapt_ablation")
+    if wanted is None:
+        return
+    arms = {name: config["arms"][name] for name in wanted["arms"].values()}
+    starts = [arm["start"] for arm in arms.values()]
+    if starts.count("pretrained") != 1:
+        raise InputError(
+            f"config: tables.tapt_ablation.arms: {starts.count('pretrained')} arms start from "
+            "pretrained; expected one, which the others are compared with"
+        )
+    first = next(iter(arms))
+    for name, arm in arms.items():
+        for key in ("init", "strategy", "schedule", "protocol", "split"):
+            if arm[key] != arms[first][key]:
+                raise InputError(
+                    f"config: tables.tapt_ablation.arms: {first} and {name} differ in {key}; "
+                    "expected arms that differ in start only"
+                )
+
+
 def requested(item: Config) -> list[tuple[str, list[float]]]:
     """Return the (arm id, budgets) pairs that one table or figure of the config shows."""
     if "conditions" in item:
@@ -214,8 +250,9 @@ def requested(item: Config) -> list[tuple[str, list[float]]]:
     if "arm" in item:
         return [(item["arm"], item["budgets"])]
     if "arms" in item:
+        arms = list(item["arms"].values() if isinstance(item["arms"], dict) else item["arms"])
         against = [item[key] for key in _AGAINST if key in item]
-        pairs = [(arm, item["budgets"]) for arm in [*against, *item["arms"]]]
+        pairs = [(arm, item["budgets"]) for arm in [*against, *arms]]
         full = [(item["random"], [item["full_data"]])] if "full_data" in item else []
         return pairs + full
     if "columns" in item:

@@ -12,9 +12,10 @@ from typing import Any
 
 from after_ser.acquisition.registry import STRATEGIES
 from after_ser.config import requested
+from after_ser.protocol import round0_protocol
 
 Config = dict[str, Any]
-SPLIT = "paper"
+SPLIT = "paper"  # of arms that name none, and of datasets that no arm shows
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Cell:
     schedule: str
     round: int
     budget: float
+    round0_protocol: str  # where the initial set and round 0 lie
 
     @property
     def folder(self) -> str:
@@ -69,6 +71,13 @@ class Cell:
         return f"results/{self.run}/{self.split}/datasets/{self.dataset}"
 
     @property
+    def selection_files(self) -> tuple[str, str] | None:
+        """Return (pool.tsv, query.tsv): what this round's query chose from, and the query."""
+        if self.schedule == "oneshot" or self.round == 0:
+            return None
+        return f"{self._round_folder(self.round - 1)}/pool.tsv", f"{self.folder}/query.tsv"
+
+    @property
     def lineage(self) -> list[tuple[str, str]]:
         """Return (part, timing file) of every step this cell's result costs.
 
@@ -88,7 +97,7 @@ class Cell:
         if self.schedule == "oneshot":
             steps.append(("fit", f"{self.folder}/timing.json"))
             return steps
-        steps.append(("initial", f"{self._seed_folder}/initial_timing.json"))
+        steps.append(("initial", f"{self._seed_folder(self.round0_protocol)}/initial_timing.json"))
         needs = STRATEGIES[self.strategy].needs if self.round > 0 else frozenset()
         if "surprisal" in needs:
             own_latents = next(path for part, path in steps if part == "latents")
@@ -102,17 +111,16 @@ class Cell:
             steps.append(("fit", f"{folder}/timing.json"))
         return steps
 
-    @property
-    def _seed_folder(self) -> str:
+    def _seed_folder(self, protocol: str) -> str:
         return (
-            f"results/{self.run}/{self.split}/al/{self.protocol}/{self.backbone}/{self.start}/"
+            f"results/{self.run}/{self.split}/al/{protocol}/{self.backbone}/{self.start}/"
             f"{self.dataset}/fold{self.fold}/{self.init}/seed{self.seed}"
         )
 
     def _round_folder(self, index: int) -> str:
         if index == 0 and self.schedule == "iterative":
-            return f"{self._seed_folder}/round0"  # shared by all strategies
-        return f"{self._seed_folder}/{self.strategy}/round{index}"
+            return f"{self._seed_folder(self.round0_protocol)}/round0"  # shared by all strategies
+        return f"{self._seed_folder(self.protocol)}/{self.strategy}/round{index}"
 
 
 def tapt_seed(config: Config, start: str, seed: int) -> int:
@@ -145,7 +153,7 @@ def cells(config: Config) -> Iterator[Cell]:
                         run=config["run"],
                         arm=arm_id,
                         label=arm["label"],
-                        split=SPLIT,
+                        split=arm.get("split", SPLIT),
                         protocol=arm["protocol"],
                         backbone=config["backbone"],
                         start=arm["start"],
@@ -158,6 +166,7 @@ def cells(config: Config) -> Iterator[Cell]:
                         schedule=arm["schedule"],
                         round=index,
                         budget=config["budget"][index],
+                        round0_protocol=round0_protocol(config["protocols"], arm["protocol"]),
                     )
 
 
@@ -185,29 +194,13 @@ def folds(config: Config, dataset: str) -> list[int]:
 def robustness_cells(config: Config) -> list[Cell]:
     """Return the cells whose models are tested under noise (`tables.robustness`), or none."""
     wanted = config["tables"].get("robustness")
-    if wanted is None:
-        return []
-    return [
-        cell
-        for cell in cells(config)
-        if cell.dataset == wanted["dataset"]
-        and cell.arm in wanted["arms"]
-        and cell.budget == wanted["budget"].get(cell.arm)
-    ]
+    return [] if wanted is None else list(cells_of(config, wanted))
 
 
 def outlier_cells(config: Config) -> list[Cell]:
     """Return the cells whose picks are searched for outliers (`tables.outliers`), or none."""
     wanted = config["tables"].get("outliers")
-    if wanted is None:
-        return []
-    return [
-        cell
-        for cell in cells(config)
-        if cell.dataset == wanted["dataset"]
-        and cell.arm in [*wanted["arms"], wanted["random"]]
-        and cell.budget in wanted["budgets"]
-    ]
+    return [] if wanted is None else list(cells_of(config, wanted))
 
 
 def outlier_files(config: Config) -> list[str]:
@@ -220,3 +213,26 @@ def outlier_files(config: Config) -> list[str]:
         found.update(dict.fromkeys(f"{cell.dataset_folder}/{name}" for name in names))
         found[cell.labelled] = None
     return list(found)
+
+
+def dataset_splits(config: Config) -> list[tuple[str, str]]:
+    """Return every (split, dataset) whose folds are audited, sorted.
+
+    Those of the arms that are shown, and SPLIT where no table or figure shows a dataset.
+    """
+    used = {
+        (config["arms"][arm].get("split", SPLIT), item["dataset"])
+        for section in ("tables", "figures")
+        for item in config[section].values()
+        for arm, _ in requested(item)
+    }
+    shown = {dataset for _, dataset in used}
+    return sorted(used | {(SPLIT, name) for name in config["datasets"] if name not in shown})
+
+
+def shown_cells(config: Config, item: Config) -> list[Cell]:
+    """Return the cells that one table or figure of the config shows, at its own budgets only."""
+    shown = {
+        (item["dataset"], arm, budget) for arm, budgets in requested(item) for budget in budgets
+    }
+    return [cell for cell in cells(config) if (cell.dataset, cell.arm, cell.budget) in shown]

@@ -4,6 +4,7 @@ Two steps, one after the other: the query is written from pool.tsv and the model
 clips, none of which holds a label; only then does the oracle read the query and the labels.
 """
 
+import json
 from pathlib import Path
 
 from after_ser.acquisition.budget import labelled_count
@@ -14,12 +15,20 @@ from after_ser.runtime.atomic import read_tsv, write_json, write_tsv
 from after_ser.runtime.timing import Stopwatch
 
 
-def query(pool, known, fraction, strategy, seed_parts, options, features, out):
+def query(pool, known, fraction, strategy, seed_parts, options, features, selection, out):
     """Write query.tsv from the pool's scores and features."""
     for column in pool.columns[1:]:
         pool[column] = pool[column].astype(float)
     k = labelled_count(fraction, known + len(pool)) - known
-    found = make_query(pool, strategy, k, seed_parts, options=options, features=features)
+    found = make_query(
+        pool,
+        strategy,
+        k,
+        seed_parts,
+        options=options,
+        features=features,
+        selection=selection,
+    )
     write_tsv(out, found, "%.9g")
 
 
@@ -65,6 +74,7 @@ def main(snakemake):
     w, p = snakemake.wildcards, snakemake.params
     known = read_tsv(snakemake.input.labelled)
     pool = read_tsv(snakemake.input.pool)
+    settings = json.loads(Path(snakemake.input.settings).read_text(encoding="utf-8"))
     parts = (w.dataset, int(w.fold), w.init, int(w.seed), w.start, w.strategy, int(w.round))
     seed_parts = ("query", *parts)
     needs = STRATEGIES[w.strategy].needs
@@ -74,7 +84,17 @@ def main(snakemake):
             clips = list(pool["utt"]), list(known["utt"])
             features, device = compute_features(snakemake, needs, *clips, seed_parts)
         out = snakemake.output.query
-        query(pool, len(known), p.fraction, w.strategy, seed_parts, p.options, features, out)
+        query(
+            pool,
+            len(known),
+            p.fraction,
+            w.strategy,
+            seed_parts,
+            p.options,
+            features,
+            settings.get("selection", "top-k"),
+            out,
+        )
     write_json(snakemake.output.timing, watch.read("query", device, 1))
     ask_oracle(
         snakemake.output.query,

@@ -15,7 +15,8 @@ def main(snakemake):
     away = dict(zip(params.folds, map(read_tsv, snakemake.input.balance), strict=True))
     listed = getattr(snakemake.input, "injected", [])
     injected = read_tsv(listed) if listed else None
-    audit = audit_folds(manifest, folds, away, params.target, params.classes, injected)
+    split = snakemake.wildcards.split
+    audit = audit_folds(manifest, folds, away, params.target, params.classes, injected, split)
     # Snakemake deletes the outputs of a failed job, so a failing audit gets a name of its own.
     failed = Path(snakemake.output.audit).with_name("audit.failed.json")
     if audit["violations"]:

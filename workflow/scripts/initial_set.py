@@ -22,9 +22,13 @@ def main(snakemake):
     parts = ("initial", w.dataset, int(w.fold), w.init, int(w.seed))
     with watch.computing():
         if w.init == "kmeans":
-            means = Latents(Path(snakemake.input.latents).parent).means(train)
+            means = Latents(Path(snakemake.input.latents).parent).means(train).astype(float)
+        if w.init == "kmeans" and p.settings.get("method") == "released":
+            picks, clusters, cosine = initial.released_picks(means, count, derive_seed(*parts))
+            columns = {"score": cosine, "cluster": clusters, "k": clusters.max() + 1}
+        elif w.init == "kmeans":
             found = initial.cluster(
-                means.astype(float), p.settings["k_min"], p.settings["k_max"], derive_seed(*parts)
+                means, p.settings["k_min"], p.settings["k_max"], derive_seed(*parts)
             )
             picks = initial.nearest_to_centres(found, count)
             columns = {

@@ -7,6 +7,7 @@ import pandas as pd
 from after_ser.datasets.audit import audit_folds, check_audit
 from after_ser.datasets.folds import make_fold
 from after_ser.datasets.inject import injected_of_fold
+from after_ser.datasets.released import make_released_fold
 from after_ser.runtime.atomic import read_tsv, write_json, write_tsv
 from after_ser.runtime.script import run_script
 
@@ -18,18 +19,17 @@ def main(snakemake):
     listed = getattr(snakemake.input, "injected", [])
     injected = read_tsv(listed) if listed else None
     own = manifest if injected is None else manifest[~manifest["utt"].isin(injected["utt"])]
-    fold = make_fold(
-        own,
-        number,
-        params.dataset,
-        params.target,
-        params.classes,
-        by=folds["by"],
-        groups=folds.get("groups"),
-        val_share=val["share"],
-        val_extra=val["extra"],
-        balance=params.settings["balance"],
-    )
+    split = snakemake.wildcards.split
+    common = {
+        "by": folds["by"],
+        "groups": folds.get("groups"),
+        "balance": params.settings["balance"],
+    }
+    what = (own, number, params.dataset, params.target, params.classes)
+    if split == "released":
+        fold = make_released_fold(*what, **common)
+    else:
+        fold = make_fold(*what, **common, val_share=val["share"], val_extra=val["extra"])
     splits = fold.splits
     if injected is not None:
         train = splits.loc[splits["split"] == "train", "utt"]
@@ -44,6 +44,7 @@ def main(snakemake):
         params.target,
         params.classes,
         injected,
+        split,
     )
     failed = Path(snakemake.output.fold).with_suffix(".audit.failed.json")
     failed.unlink(missing_ok=True)

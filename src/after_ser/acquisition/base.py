@@ -121,3 +121,22 @@ def first_of_largest(values: Floats) -> int:
     """
     largest = values.max()
     return int(np.flatnonzero(values >= largest - 1e-9 * abs(largest))[0])
+
+
+def argpartition_slip(ranked: Selection, k: int) -> Selection:
+    """Return the clips that the released code takes: argpartition(scores, k)[-k:], in that order.
+
+    ranked: every clip of the pool and its score. NumPy puts the k smallest scores first and the
+    rest behind them in no order, so these are any k of the clips above the k smallest; which ones
+    depends on NumPy's version and the processor. No clip for k = 0 and all for k = N, where the
+    released line would take all and fail.
+    """
+    scores = np.empty(len(ranked.indices))
+    scores[ranked.indices] = ranked.scores
+    if k <= 0:
+        chosen = np.empty(0, dtype=np.int64)
+    elif k >= len(scores):
+        chosen = np.arange(len(scores))
+    else:
+        chosen = np.argpartition(scores, k)[-k:].astype(np.int64)
+    return Selection(chosen, scores[chosen])

@@ -78,6 +78,35 @@ def nearest_to_centres(clustering: Clustering, count: int) -> npt.NDArray[np.int
     return np.array([clip for _, _, clip in sorted(picks)], dtype=np.int64)
 
 
+RELEASED_CLUSTERS = 3
+
+
+def released_picks(
+    embeddings: Floats, count: int, seed: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Floats]:
+    """Return the released code's initial set: clips, the cluster each was taken for, its cosine.
+
+    Euclidean K-means of embeddings [N, D] with k = 3 (fewer where there are fewer different
+    ones); then the centres take turns, each taking the clip of largest cosine similarity to it
+    that is left, until there are `count`. So shares are equal whatever the sizes of the clusters,
+    and a clip may be taken by another centre than its own. (Its embeddings are x-vectors of a
+    speaker-verification model; which ones are given is the caller's choice.)
+    """
+    k = min(RELEASED_CLUSTERS, len(np.unique(embeddings, axis=0)))
+    centres = KMeans(k, n_init=10, random_state=seed % 2**32).fit(embeddings).cluster_centers_
+    norms = np.linalg.norm(embeddings, axis=1) * np.linalg.norm(centres, axis=1)[:, None]
+    similarity = (centres @ embeddings.T) / np.maximum(norms, 1e-12)
+    left = similarity.copy()
+    clips: list[int] = []
+    for turn in range(min(count, len(embeddings))):
+        clip = int(left[turn % k].argmax())
+        clips.append(clip)
+        left[:, clip] = -np.inf
+    picks = np.array(clips, dtype=np.int64)
+    clusters = np.arange(len(picks), dtype=np.int64) % k
+    return picks, clusters, similarity[clusters, picks]
+
+
 def random_initial(n: int, count: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
     """Return `count` of n clips drawn uniformly without replacement.
 

@@ -68,6 +68,9 @@ STRATEGIES = {
     ),
 }
 
+#: Strategies whose choice is the top k of a score that each clip has whatever k is.
+PER_CLIP = frozenset({"entropy", "least_confidence", "margin"})
+
 
 def strategy(name: str, options: Mapping[str, Any] | None = None) -> Strategy:
     """Return the strategy called `name`, its options replaced by those of `options` it knows."""

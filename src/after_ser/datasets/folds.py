@@ -133,7 +133,7 @@ def make_fold(
     split[held_out] = "test"
     used = held_out | clips["utt"].isin(remaining["utt"])
     splits = clips.loc[used, ["utt"]].assign(split=split[used])
-    _assert_apart(clips[used], splits["split"])
+    assert_apart(clips[used], splits["split"])
     away = rest.loc[~keep, ["utt", "corpus", "speaker", "label"]]
     return Fold(splits.reset_index(drop=True), away.reset_index(drop=True))
 
@@ -190,7 +190,7 @@ def _draw_val(
     return drawn
 
 
-def _assert_apart(clips: pd.DataFrame, split: pd.Series) -> None:
+def assert_apart(clips: pd.DataFrame, split: pd.Series) -> None:
     """Assert that no byte-identical or nearly identical clips are in two splits."""
     for what, keys in (("bytes", clips["sha256"]), ("near-duplicates", near_duplicate_keys(clips))):
         sides = split[keys != ""].groupby(keys[keys != ""]).nunique()

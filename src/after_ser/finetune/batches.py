@@ -22,14 +22,27 @@ class Clips:
 
 
 def epoch_batches(
-    lengths: np.ndarray, batch_size: int, rng: np.random.Generator
+    lengths: np.ndarray,
+    batch_size: int,
+    rng: np.random.Generator,
+    shuffle: bool = True,
+    drop_last: bool = False,
 ) -> list[np.ndarray]:
     """Return one epoch of batches: every clip exactly once, also those of the last batch.
 
     A permutation is cut into windows of eight batches; inside a window clips are sorted by
     length, so that little is padded, and the batches are then shuffled.
+
+    The released code's loader is shuffle=False (clips stay in their order, so that every epoch
+    has the same batches) and drop_last=True (the clips that fill no whole batch are left out:
+    the newest of that order, or the last of the permutation). Fewer clips than one batch are one
+    batch all the same, since nothing could be trained otherwise.
     """
-    order = rng.permutation(len(lengths))
+    whole = len(lengths) - len(lengths) % batch_size
+    used = whole if drop_last and whole else len(lengths)
+    if not shuffle:
+        return [np.arange(i, min(i + batch_size, used)) for i in range(0, used, batch_size)]
+    order = rng.permutation(len(lengths))[:used]
     window = batch_size * 8
     batches: list[np.ndarray] = []
     for start in range(0, len(order), window):
@@ -61,6 +74,11 @@ def collate(frames: list[np.ndarray], device: torch.device) -> tuple[Tensor, Ten
     for row, clip in enumerate(frames):
         padded[row, : len(clip)] = torch.from_numpy(np.asarray(clip, dtype=np.float32))
     return padded.to(device), lengths.to(device)
+
+
+def first_frames(clips: Clips, longest: int) -> Clips:
+    """Return the clips without what comes after their first `longest` frames."""
+    return Clips(clips.utts, [frames[:longest] for frames in clips.frames])
 
 
 def crop(frames: np.ndarray, longest: int, rng: np.random.Generator) -> np.ndarray:

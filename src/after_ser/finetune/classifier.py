@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import Wav2Vec2Config
@@ -14,6 +16,7 @@ from transformers.models.wav2vec2.modeling_wav2vec2 import Wav2Vec2Model
 
 from after_ser.backbone.load import load_encoder
 from after_ser.errors import InputError
+from after_ser.finetune.spec_augment import spec_augment
 from after_ser.runtime.atomic import atomic_path, write_json
 
 HEADS = ("mean-relu-linear", "relu-mean-linear")
@@ -24,10 +27,15 @@ class Classifier(nn.Module):
 
     The CNN has run already (it is frozen), and the projection of its latents is frozen with it;
     the transformer and the head are trained. Head "mean-relu-linear" is masked mean over time,
-    ReLU, linear (default); "relu-mean-linear" is the released code's order.
+    ReLU, linear (default); "relu-mean-linear" is the released code's order. With `augment`, spans
+    of frames and features are masked in training (after_ser.finetune.spec_augment).
     """
 
-    def __init__(self, encoder: Wav2Vec2Model, classes: list[str], head: str) -> None:
+    mask_embedding: Tensor
+
+    def __init__(
+        self, encoder: Wav2Vec2Model, classes: list[str], head: str, augment: bool = False
+    ) -> None:
         """Take projection and transformer from `encoder`; the linear layer is drawn anew."""
         super().__init__()
         if head not in HEADS:
@@ -39,12 +47,18 @@ class Classifier(nn.Module):
         self.transformer = encoder.encoder
         self.output = nn.Linear(encoder.config.hidden_size, len(classes))
         self.projection.requires_grad_(False)
+        self.augment = augment
+        if augment:
+            self.register_buffer("mask_embedding", encoder.masked_spec_embed.detach().clone())
+            self.frames_per_second = 16_000 / math.prod(encoder.config.conv_stride)
 
     def embed(self, latents: Tensor, lengths: Tensor) -> Tensor:
         """Return the pooled embedding [B, H] that the linear layer sees."""
         frames = torch.arange(latents.shape[1], device=latents.device)
         valid = frames[None, :] < lengths[:, None]
         hidden, _ = self.projection(latents)
+        if self.augment and self.training:
+            hidden = spec_augment(hidden, self.mask_embedding, self.frames_per_second)
         mask = None if bool(valid.all()) else valid
         states = self.transformer(hidden, attention_mask=mask)[0]
         if self.head == "relu-mean-linear":
@@ -65,11 +79,22 @@ class Classifier(nn.Module):
         return self
 
 
-def start_classifier(start: Path, classes: list[str], head: str, seed: int) -> Classifier:
-    """Return a classifier on the checkpoint folder `start`, its linear layer drawn by `seed`."""
+def start_classifier(
+    start: Path, classes: list[str], head: str, seed: int, augment: bool = False
+) -> Classifier:
+    """Return a classifier on the checkpoint folder `start`, its linear layer drawn by `seed`.
+
+    Raises InputError where `augment` needs a mask embedding that the checkpoint does not have.
+    """
     encoder = load_encoder(start)
+    if augment:
+        with safe_open(start / "model.safetensors", "pt") as weights:
+            if not any(name.endswith("masked_spec_embed") for name in weights.keys()):  # noqa: SIM118
+                raise InputError(
+                    f"backbone: {start} has no mask embedding; expected one for spec_augment"
+                )
     torch.manual_seed(seed)
-    return Classifier(encoder, classes, head)
+    return Classifier(encoder, classes, head, augment)
 
 
 def save_classifier(model: Classifier, weights: Path, config: Path) -> None:
@@ -84,6 +109,7 @@ def save_classifier(model: Classifier, weights: Path, config: Path) -> None:
         {
             "classes": model.classes,
             "head": model.head,
+            **({"spec_augment": True} if model.augment else {}),
             "wav2vec2": json.loads(model.config.to_json_string(use_diff=False)),
         },
     )
@@ -100,6 +126,7 @@ def load_classifier(weights: Path, config: Path) -> Classifier:
         )
     described: dict[str, Any] = json.loads(config.read_text(encoding="utf-8"))
     encoder = Wav2Vec2Model(Wav2Vec2Config.from_dict(described["wav2vec2"]))
-    model = Classifier(encoder, described["classes"], described["head"])
+    augment = described.get("spec_augment", False)
+    model = Classifier(encoder, described["classes"], described["head"], augment)
     model.load_state_dict(load_file(weights), strict=True)
     return model

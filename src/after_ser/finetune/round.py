@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 
 from after_ser.backbone.latents import Latents
-from after_ser.finetune.batches import Clips
+from after_ser.finetune.batches import Clips, first_frames
 from after_ser.finetune.classifier import (
     Classifier,
     load_classifier,
@@ -22,6 +22,7 @@ from after_ser.finetune.classifier import (
 )
 from after_ser.finetune.predict import predict
 from after_ser.finetune.train import Fit, fit
+from after_ser.protocol import TRAINING
 from after_ser.runtime.atomic import write_json, write_tsv
 
 Score = Callable[[list[str], np.ndarray, list[str]], dict[str, Any]]
@@ -71,6 +72,8 @@ def run_round(
     """Fit one round and score everything.
 
     split:    the fold; labelled: utt, label (a subset of its train clips).
+    settings: the protocol's, see config/README.md. With crop "head", train, val and pool clips are
+              their first crop_s seconds, as in the released code; test clips never are.
     start:    checkpoint folder the first fit begins from; previous: weights and config of the
               round before for a warm start, else None.
     Returns the model, the fit, and the frames "val", "test" (utt, p_<class>…) and "pool".
@@ -78,12 +81,23 @@ def run_round(
     unknown = set(labelled["utt"]) - set(split.train)
     if unknown:
         raise ValueError(f"labelled clip {min(unknown)} is not in the train split")
+    settings = {**TRAINING, **settings}
     if previous is None:
-        model = start_classifier(start, classes, settings["head"], head_seed)
+        model = start_classifier(
+            start, classes, settings["head"], head_seed, settings["spec_augment"]
+        )
     else:
         model = load_classifier(*previous)
-    train = load_clips(latents, list(labelled["utt"]))
-    val = load_clips(latents, split.val)
+    frames_per_second = 16_000 / math.prod(model.config.conv_stride)
+
+    def load(utts: list[str]) -> Clips:
+        clips = load_clips(latents, utts)
+        if settings["crop"] == "random":
+            return clips
+        return first_frames(clips, max(1, int(settings["crop_s"] * frames_per_second)))
+
+    train = load(list(labelled["utt"]))
+    val = load(split.val)
     fitted = fit(
         model,
         train,
@@ -91,7 +105,7 @@ def run_round(
         val,
         [split.held_out_labels[utt] for utt in split.val],
         settings,
-        16_000 / math.prod(model.config.conv_stride),
+        frames_per_second,
         seed_parts,
         device,
         ua=lambda truth, probs: float(score(truth, probs, classes)["ua"]),
@@ -99,8 +113,8 @@ def run_round(
     known = set(labelled["utt"])
     rest = [utt for utt in split.train if utt not in known]
     frames = {"val": _probabilities(model, val, device)}
-    for name, utts in (("test", split.test), ("pool", rest)):
-        frames[name] = _probabilities(model, load_clips(latents, utts), device)
+    frames["test"] = _probabilities(model, load_clips(latents, split.test), device)
+    frames["pool"] = _probabilities(model, load(rest), device)
     return model, fitted, frames
 
 

@@ -17,12 +17,13 @@ from after_ser.errors import InputError
 from after_ser.finetune.batches import Clips, collate, crop, epoch_batches
 from after_ser.finetune.classifier import Classifier
 from after_ser.finetune.predict import predict
+from after_ser.protocol import TRAINING
 from after_ser.runtime.seeding import derive_seed, rng
 
 
 @dataclass(frozen=True)
 class Fit:
-    """What a fit leaves: history (epoch, train_loss, val_loss, val_ua) and its best epoch."""
+    """What a fit leaves: history (epoch, train_loss, val_loss, val_ua) and the epoch it kept."""
 
     history: pd.DataFrame
     best_epoch: int
@@ -40,14 +41,18 @@ def fit(
     device: torch.device,
     ua: Callable[[list[str], np.ndarray], float],
 ) -> Fit:
-    """Train `model` in place and restore the epoch of lowest val loss.
+    """Train `model` in place and restore the epoch of lowest val loss (or keep the last one).
 
     settings: learning_rate, batch_size, max_epochs, max_steps (0: no limit; whole epochs),
-    patience, crop_s (training only), class_weights; see config/README.md. Adam starts anew.
+    patience, crop_s (training only), class_weights, and the switches shuffle, drop_last and
+    restore (after_ser.protocol); see config/README.md. Adam starts anew. With restore "last",
+    val loss decides nothing: patience does not count and the last epoch is kept.
     Every random draw is named by `seed_parts` and the epoch, so that nothing depends on what ran
     before.
     Raises InputError where the loss is not finite.
     """
+    settings = {**TRAINING, **settings}
+    keep_last = settings["restore"] == "last"
     classes = model.classes
     targets = torch.tensor([classes.index(label) for label in train_labels])
     weights = class_weights(targets, len(classes), settings["class_weights"]).to(device)
@@ -59,7 +64,10 @@ def fit(
     rows: list[dict[str, float]] = []
     best_loss, best_epoch = float("inf"), 0
     best_state: dict[str, Tensor] = {}
+    batching = (settings["shuffle"], settings["drop_last"])
     steps_per_epoch = math.ceil(len(train.utts) / settings["batch_size"])
+    if settings["drop_last"]:
+        steps_per_epoch = max(1, len(train.utts) // settings["batch_size"])
     epochs = settings["max_epochs"]
     if settings["max_steps"] > 0:
         epochs = min(epochs, max(1, settings["max_steps"] // steps_per_epoch))
@@ -67,8 +75,8 @@ def fit(
         torch.manual_seed(derive_seed(*seed_parts, "dropout", epoch))
         draw = rng(*seed_parts, "batches", epoch)
         model.train()
-        total = 0.0
-        for batch in epoch_batches(lengths, settings["batch_size"], draw):
+        total, trained_clips = 0.0, 0
+        for batch in epoch_batches(lengths, settings["batch_size"], draw, *batching):
             latents, sizes = collate([crop(train.frames[i], longest, draw) for i in batch], device)
             logits = model(latents, sizes)
             loss = cross_entropy(logits, targets[batch].to(device), weight=weights)
@@ -82,24 +90,28 @@ def fit(
             loss.backward()
             optimiser.step()
             total += float(loss.detach()) * len(batch)
+            trained_clips += len(batch)
         probs = predict(model, val, device)
         val_loss = negative_log_likelihood(probs, val_labels, classes)
         rows.append(
             {
                 "epoch": epoch,
-                "train_loss": total / len(train.utts),
+                "train_loss": total / trained_clips,
                 "val_loss": val_loss,
                 "val_ua": ua(val_labels, probs),
             }
         )
-        if val_loss < best_loss:
+        if keep_last:
+            best_epoch = epoch
+        elif val_loss < best_loss:
             best_loss, best_epoch = val_loss, epoch
             best_state = {
                 name: value.detach().clone() for name, value in model.state_dict().items()
             }
         elif epoch - best_epoch >= settings["patience"]:
             break
-    model.load_state_dict(best_state)
+    if not keep_last:
+        model.load_state_dict(best_state)
     return Fit(pd.DataFrame(rows), best_epoch)
 
 

@@ -31,7 +31,17 @@ COLUMNS = [
 ]
 P_VALUES = ("p", "p_holm", "p_nb")
 NO_RUN = "–"
-HEADINGS = {"UA": "UA (%)", "WA": "WA (%)", "minutes": "time (min)", "penalty": "share"}
+HEADINGS = {
+    "UA": "UA (%)",
+    "WA": "WA (%)",
+    "minutes": "time (min)",
+    "penalty": "share",
+    "dUA": "UA difference (points)",
+    "dWA": "WA difference (points)",
+    "labelled": "labelled (%)",
+    "overlap": "overlap with top k (%)",
+}
+SIGNED = frozenset({"dUA", "dWA"})
 _DECIMALS = {"deficiency": 2, "penalty": 2, "sum": 2}
 
 
@@ -106,6 +116,7 @@ def number(value: float | None, metric: str, signed: bool = False) -> str:
     """Return `value` as text in the metric's number of decimals; NO_RUN for None or NaN."""
     if value is None or math.isnan(value):
         return NO_RUN
+    signed = signed or metric in SIGNED
     decimals = 0 if metric == "clips" and float(value).is_integer() else _DECIMALS.get(metric, 1)
     if metric == "minutes" and abs(value) < 1 and not signed:
         decimals = 2
