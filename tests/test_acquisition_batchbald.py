@@ -159,9 +159,10 @@ def test_what_no_longer_pays_is_left_to_powerbald():
     assert set(other_seed.indices) != set(selection.indices)
 
 
-def test_passes_that_agree_leave_everything_to_chance():
+@pytest.mark.parametrize("passes", [1, 7])
+def test_passes_that_agree_leave_everything_to_chance(passes):
     fields = features(30)
-    fields["mc_probs"] = np.repeat(fields["probs"][:, None, :], 7, axis=1)
+    fields["mc_probs"] = np.repeat(fields["probs"][:, None, :], passes, axis=1)
     selection = select("batchbald", fields, 9)
     assert set(selection.details["picked_by"]) == {"powerbald"}
     assert sum(selection.details["information_gain"]) == 0
