@@ -220,7 +220,7 @@ def test_a_claim_on_every_strategy_falls_with_one(claimed):
 
 def test_missing_things_are_named(claimed):
     assert judged(7, without(claimed, budget=0.6)) == "AFTER was not run with 60 % of the labels"
-    assert "fine-tuning on random clips on big" in judged(
+    assert "random selection without TAPT on big" in judged(
         1, without(claimed, start="pretrained", strategy="random")
     )
     assert judged(10, without(claimed, dataset="alone")).endswith("shows AFTER on alone")
@@ -275,6 +275,9 @@ def test_time_is_a_factor_of_the_whole_time_on_one_device():
     assert part.effect == pytest.approx(np.exp(folds.mean()))
     assert part.interval == (pytest.approx(np.exp(low)), pytest.approx(np.exp(high)))
     assert part.published == pytest.approx(316.4 / 1508.2)
+    for share, verdict in ((0.213, SUPPORTED), (0.218, NOT_SUPPORTED), (0.7, NOT_SUPPORTED)):
+        run = made_up(config(), time=lambda _, budget, share=share: share if budget == 0.2 else 1)
+        assert judged(13, run).verdict == judged(14, run).verdict == verdict
     device = claimed.times["device"].mask(claimed.times["fold"] == "3", "GPU + CPU")
     mixed = replace(claimed, times=claimed.times.assign(device=device))
     for number in (12, 13, 14):

@@ -33,9 +33,9 @@ class Method:
     init: str | None = None
 
 
-FT_RANDOM = Method("fine-tuning on random clips", False, "random")
-TAPT_RANDOM = Method("TAPT and fine-tuning on random clips", True, "random")
-FT_ENTROPY = Method("fine-tuning on clips chosen by entropy", False, "entropy", "kmeans")
+FT_RANDOM = Method("random selection without TAPT", False, "random")
+TAPT_RANDOM = Method("random selection after TAPT", True, "random")
+FT_ENTROPY = Method("entropy selection without TAPT", False, "entropy", "kmeans")
 AFTER = Method("AFTER", True, "entropy", "kmeans")
 COLUMN = {  # of the paper's Table 4
     FT_RANDOM: "FT-random",

@@ -21,6 +21,7 @@ from after_ser.runtime.atomic import write_text, write_tsv
 
 HEADS = ("No.", "Claim of the paper", "Place", "Here: effect [95 % interval]", "Verdict", "Why")
 PART_HEADS = ("No.", "Comparison", "Here", "Claimed", "Paper", "p (Holm)", "Outcome")
+PARTS_TITLE = "What the verdicts rest on"
 FOOTNOTES = (
     "Differences are in percentage points, factors are one time over another. All are paired by "
     "fold and seed, seeds averaged within their fold; intervals are t intervals over folds.",
@@ -109,8 +110,9 @@ def markdown(report: Report) -> str:
         for number, claim, place, here, verdict, why in _main_rows(report)
     ]
     lines = [f"**{report.title}**", "", *(f"- {note}" for note in report.notes), ""]
-    lines += [*table(HEADS, rows), "", "**What the verdicts rest on**", ""]
-    lines += [*table(PART_HEADS, _part_rows(report)), ""]
+    lines += [*table(HEADS, rows), ""]
+    if parts := _part_rows(report):
+        lines += [f"**{PARTS_TITLE}**", "", *table(PART_HEADS, parts), ""]
     return "\n".join([*lines, *(f"- {note}" for note in FOOTNOTES)]) + "\n"
 
 
@@ -181,9 +183,15 @@ def html_page(report: Report) -> str:
             f'<td class="here">{here}</td><td class="verdict {kind}">{verdict}</td>'
             f"<td>{why}</td></tr>"
         )
-    parts = [
+    body = [
         f"<tr>{''.join(f'<td>{html.escape(text)}</td>' for text in texts)}</tr>"
         for texts in _part_rows(report)
+    ]
+    parts = [
+        f"<h2>{PARTS_TITLE}</h2>",
+        f'<div class="scroll"><table><thead><tr>{heads(PART_HEADS)}</tr></thead><tbody>',
+        *body,
+        "</tbody></table></div>",
     ]
     lines = [
         "<!DOCTYPE html>",
@@ -194,10 +202,7 @@ def html_page(report: Report) -> str:
         f'<div class="scroll"><table><thead><tr>{heads(HEADS)}</tr></thead><tbody>',
         *main,
         "</tbody></table></div>",
-        "<h2>What the verdicts rest on</h2>",
-        f'<div class="scroll"><table><thead><tr>{heads(PART_HEADS)}</tr></thead><tbody>',
-        *parts,
-        "</tbody></table></div>",
+        *(parts if body else []),
         *bullets(list(FOOTNOTES)),
         "</body></html>",
     ]
