@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from after_ser.evaluation.gather import SCORES, TIMES
+from after_ser.evaluation.outliers import KINDS, POOL
+from after_ser.reporting import table
 from after_ser.reporting.claims.evidence import Evidence
+from after_ser.reporting.claims.model import NotTestable
+from after_ser.reporting.claims.registry import CLAIMS
+from after_ser.reporting.claims.verdict import judge
+from after_ser.reporting.outliers import outliers_table
 
 BUDGETS = [0.01, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0]
 STRATEGIES = ("entropy", "least_confidence", "margin", "alps", "batchbald")
@@ -125,3 +133,39 @@ def made_up(
         pd.DataFrame(scores, columns=SCORES),
         pd.DataFrame(times, columns=TIMES),
     )
+
+
+def judged(number: int, evidence: Evidence):
+    """Judge one claim; the reason alone where it cannot be measured."""
+    try:
+        return judge(CLAIMS[number - 1].measure(evidence))
+    except NotTestable as reason:
+        return str(reason)
+
+
+def outliers(evidence: Evidence, mean: float, kinds=("foreign", "mislabelled"), folds=5):
+    """Give the run its table of outliers; entropy's picks hold `mean` points more than random's.
+
+    Another strategy holds 5 points more, and at 100 % entropy 50 more: neither may count.
+    """
+    arms = evidence.config["arms"] | {"drawn": arm("tapt", "random") | {"label": "drawn"}}
+    wanted = {"dataset": "big", "arms": ["a0", "a2"], "random": "drawn", "budgets": [0.2, 1.0]}
+    config = evidence.config | {"arms": arms}
+    config["tables"] = evidence.config["tables"] | {"outliers": wanted}
+    draws = np.random.default_rng(1)
+    runs = []
+    for name, budget, fold in itertools.product(("a0", "a2", "drawn"), (0.2, 1.0), range(folds)):
+        more = {"a0": mean if budget == 0.2 else 50.0, "a2": 5.0, "drawn": 0.0}[name]
+        row = {"arm": name, "budget": budget, "fold": str(fold), "seed": "0"}
+        for kind in KINDS:
+            share = 0.1 + (more + draws.normal(0, 0.2)) / 100
+            row |= {kind: share, f"{POOL} {kind}": 0.1 if kind in kinds else 0.0}
+        runs.append(row)
+    return replace(evidence, config=config, outliers=outliers_table(config, pd.DataFrame(runs)))
+
+
+def as_read(evidence: Evidence, folder: Path) -> Evidence:
+    """Write the table of outliers as its rule does, and read it back."""
+    forms = [folder / f"outliers.{form}" for form in ("tsv", "md", "tex", "html")]
+    table.write(evidence.outliers, *forms)
+    return replace(evidence, outliers=table.read(forms[0]))

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import copy
-import html
-import importlib.util
-import itertools
 from dataclasses import replace
-from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 from claims_run import (
     TESTABLE,
-    arm,
     as_claimed,
     config,
+    judged,
     made_up,
     nothing,
     reversed_claims,
@@ -26,20 +20,8 @@ from claims_run import (
 )
 from scipy import stats
 
-from after_ser.evaluation.comparison import holm
-from after_ser.evaluation.outliers import KINDS, POOL
-from after_ser.evaluation.statistics import summarise
-from after_ser.reporting import table
 from after_ser.reporting.claims.evidence import Evidence
 from after_ser.reporting.claims.headline import follows_from_table3
-from after_ser.reporting.claims.model import (
-    ABOVE_ZERO,
-    FACTOR,
-    POINTS,
-    Measured,
-    NotTestable,
-    Part,
-)
 from after_ser.reporting.claims.registry import CLAIMS
 from after_ser.reporting.claims.report import claims_frame, claims_report, parts_frame
 from after_ser.reporting.claims.verdict import (
@@ -51,26 +33,13 @@ from after_ser.reporting.claims.verdict import (
     SUPPORTED,
     TOO_FEW,
     UNDECIDED,
-    judge,
-    p_outside,
 )
-from after_ser.reporting.escape import tex_text
-from after_ser.reporting.outliers import outliers_table
-from after_ser.runtime.atomic import write_tsv
 
 NUMBERS = list(range(1, 18))
 
 
 def verdicts(evidence: Evidence) -> dict[int, str]:
     return {row.number: row.judged.verdict for row in claims_report(evidence).rows}
-
-
-def judged(number: int, evidence: Evidence):
-    """Judge one claim; the reason alone where it cannot be measured."""
-    try:
-        return judge(CLAIMS[number - 1].measure(evidence))
-    except NotTestable as reason:
-        return str(reason)
 
 
 def without(evidence: Evidence, **values) -> Evidence:
@@ -221,6 +190,18 @@ def test_a_claim_on_every_strategy_falls_with_one(claimed):
     assert lacking.startswith("no strategy of the paper was run with both")
 
 
+def test_curves_are_compared_by_their_mean_up_to_20_percent():
+    def late(settings, dataset, budget):
+        if settings["strategy"] != "entropy" or settings["init"] == "random":
+            return 60.0
+        return {0.1: 64.0, 0.2: 62.0}.get(budget, 0.0 if budget > 0.2 else 60.0)
+
+    part = CLAIMS[3].measure(made_up(config(), late, noise=0)).parts[0]
+    # trapezoids above 60: 5 to 10 %, 10 to 15 %, 15 to 20 %, over a span of 19 %
+    assert part.effect == pytest.approx((0.05 * 2 + 0.05 * 2 + 0.05 * 1) / 0.19)
+    assert part.name == "entropy, 1 % to 20 %"
+
+
 def test_missing_things_are_named(claimed):
     assert judged(7, without(claimed, budget=0.6)) == "AFTER was not run with 60 % of the labels"
     assert "random selection without TAPT on big" in judged(
@@ -303,164 +284,3 @@ def test_linear_is_within_a_tenth_of_the_rise():
     )
     late = judged(12, without(made_up(config()), budget=0.01))
     assert late.verdict == UNDECIDED and "fractions below 5 %" in late.reason
-
-
-def part_of(fold_values, claimed=ABOVE_ZERO, unit=POINTS) -> Part:
-    folds = range(len(fold_values))
-    frame = pd.DataFrame({"fold": folds, "seed": "0", "value": fold_values})
-    return Part("part", unit, claimed, summarise(frame))
-
-
-def test_p_values_by_hand():
-    values = [-1.0, -2.0, -0.5, -1.5, -1.2]
-    assert p_outside(part_of(values)) == pytest.approx(stats.ttest_1samp(values, 0).pvalue)
-    shifted = stats.ttest_1samp(values, -0.9).pvalue
-    assert p_outside(part_of(values, (-0.9, 5.0))) == pytest.approx(shifted)
-    assert p_outside(part_of(values, (-9.0, -2.0))) == pytest.approx(
-        stats.ttest_1samp(values, -2.0).pvalue
-    )
-    assert p_outside(part_of([1.0, 2.0, 3.0])) == 1.0
-    assert p_outside(part_of([-1.0])) is None and p_outside(part_of([-1.0, -2.0])) is None
-    logs = np.log([0.5, 0.6, 0.55])
-    assert p_outside(part_of(logs, (0.0, 0.3), FACTOR)) == pytest.approx(
-        stats.ttest_1samp(logs, np.log(0.3)).pvalue
-    )
-    assert holm([0.01, None, 0.04, 0.03]) == [pytest.approx(0.03), None, 0.06, 0.06]
-    assert holm([None]) == [None]
-
-
-def test_one_slightly_reversed_part_of_many_is_not_enough():
-    weak = [-1.0, -2.0, -0.2, -1.9, -1.2]
-    assert 0.01 < p_outside(part_of(weak)) < 0.05
-    assert judge(Measured("", [part_of(weak)])).verdict == NOT_SUPPORTED
-    others = [part_of([1.0, 2.0, 3.0, 2.5, 1.5])] * 9
-    found = judge(Measured("", [part_of(weak), *others]))
-    assert found.verdict == UNDECIDED and found.p_holm[0] > 0.05
-    assert found.decisive is not None and found.decisive.effect == pytest.approx(np.mean(weak))
-
-
-def test_folds_without_spread_decide_nothing():
-    equal = part_of([2.0, 2.0, 2.0])
-    assert equal.interval is None
-    found = judge(Measured("", [equal]))
-    assert found.verdict == NOT_TESTABLE and "no spread" in found.reason
-    mixed = judge(Measured("", [equal, part_of([1.0, 2.0, 3.0, 2.5, 1.5])]))
-    assert mixed.verdict == UNDECIDED and "1 cannot be tested" in mixed.reason
-    nothing_run = judge(Measured("", []))
-    assert nothing_run.verdict == NOT_TESTABLE
-
-
-def test_no_effect_is_rarely_called_one(monkeypatch):
-    """On data without effect, at most 5 % of claims are refuted and hardly any is supported."""
-    monkeypatch.setattr("gc.collect", lambda *_: 0)  # statsmodels calls it each time: slow
-    draws = np.random.default_rng(3)
-    factor = stats.t.ppf(0.975, 4) / 5**0.5
-    found = []
-    for _ in range(1000):
-        # all comparisons use the same folds, so they are correlated
-        values = draws.normal(0, 1, (1, 5)) + draws.normal(0, 1, (6, 5))
-        parts = []
-        for mean, sd in zip(values.mean(1), values.std(1, ddof=1), strict=True):
-            summary = {"mean": mean, "sd": sd, "n_folds": 5, "n": 5, "n_seeds": 1, "note": ""}
-            summary |= {"ci_low": mean - factor * sd, "ci_high": mean + factor * sd}
-            parts.append(Part("part", POINTS, ABOVE_ZERO, summary))
-        found.append(judge(Measured("", parts)).verdict)
-    refuted, supported = found.count(NOT_SUPPORTED), found.count(SUPPORTED)
-    assert 0 < refuted <= 1000 * 0.05 + 3 * (1000 * 0.05 * 0.95) ** 0.5
-    assert supported <= 1000 * 0.025 + 3 * (1000 * 0.025 * 0.975) ** 0.5
-
-
-def outliers(evidence: Evidence, mean: float, kinds=("foreign", "mislabelled"), folds=5):
-    """Give the run its table of outliers; entropy's picks hold `mean` points more than random's.
-
-    Another strategy holds 5 points more, and at 100 % entropy 50 more: neither may count.
-    """
-    arms = evidence.config["arms"] | {"drawn": arm("tapt", "random") | {"label": "drawn"}}
-    wanted = {"dataset": "big", "arms": ["a0", "a2"], "random": "drawn", "budgets": [0.2, 1.0]}
-    config = evidence.config | {"arms": arms}
-    config["tables"] = evidence.config["tables"] | {"outliers": wanted}
-    draws = np.random.default_rng(1)
-    runs = []
-    for name, budget, fold in itertools.product(("a0", "a2", "drawn"), (0.2, 1.0), range(folds)):
-        more = {"a0": mean if budget == 0.2 else 50.0, "a2": 5.0, "drawn": 0.0}[name]
-        row = {"arm": name, "budget": budget, "fold": str(fold), "seed": "0"}
-        for kind in KINDS:
-            share = 0.1 + (more + draws.normal(0, 0.2)) / 100
-            row |= {kind: share, f"{POOL} {kind}": 0.1 if kind in kinds else 0.0}
-        runs.append(row)
-    return replace(evidence, config=config, outliers=outliers_table(config, pd.DataFrame(runs)))
-
-
-def as_read(evidence: Evidence, folder: Path) -> Evidence:
-    """Write the table of outliers as its rule does, and read it back."""
-    forms = [folder / f"outliers.{form}" for form in ("tsv", "md", "tex", "html")]
-    table.write(evidence.outliers, *forms)
-    return replace(evidence, outliers=table.read(forms[0]))
-
-
-def test_outliers_are_judged_by_their_table(claimed, tmp_path):
-    def found(*arguments, **settings):
-        return judged(15, as_read(outliers(claimed, *arguments, **settings), tmp_path))
-
-    assert judged(15, claimed).startswith("this config has no table outliers")
-    assert found(-2.0).verdict == SUPPORTED
-    assert found(+2.0).verdict == NOT_SUPPORTED
-    assert found(0.0).verdict == UNDECIDED
-    assert found(-2.0, folds=1).verdict == NOT_TESTABLE
-    lacking = found(-2.0, kinds=("foreign", "near-duplicate"))
-    assert lacking.verdict == UNDECIDED and "mislabelled clips (noise)" in lacking.reason
-    assert len(lacking.outcomes) == 1
-
-
-def script():
-    path = Path(__file__).parents[1] / "workflow/scripts/claims.py"
-    spec = importlib.util.spec_from_file_location("claims_script", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_the_script_writes_every_form_and_times_change_their_rows_only(tmp_path, claimed):
-    evidence = as_read(outliers(claimed, -2.0), tmp_path)
-    write_tsv(tmp_path / "scores.tsv", evidence.scores)
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump(evidence.config, sort_keys=False))
-    forms = {"tsv": ".tsv", "parts": "_parts.tsv", "md": ".md", "tex": ".tex", "html": ".html"}
-    frames = []
-    for turn, times in enumerate((evidence.times, evidence.times.assign(total_s=60.0))):
-        folder = tmp_path / str(turn)
-        folder.mkdir()
-        write_tsv(folder / "times.tsv", times, "%.3f")
-        source = SimpleNamespace(
-            config=tmp_path / "config.yaml",
-            scores=tmp_path / "scores.tsv",
-            times=folder / "times.tsv",
-            outliers=[tmp_path / "outliers.tsv"],
-        )
-        out = SimpleNamespace(**{key: folder / f"claims{end}" for key, end in forms.items()})
-        script().main(SimpleNamespace(input=source, output=out))
-        frames.append(pd.read_csv(out.tsv, sep="\t"))
-    first, second = frames
-    steady = first["source"] != "times"
-    pd.testing.assert_frame_equal(first[steady], second[steady])
-    assert not first[~steady].equals(second[~steady])
-    assert first["number"].tolist() == NUMBERS
-    assert first.loc[14, "verdict"] == SUPPORTED  # the outliers table was read
-    page = (tmp_path / "0/claims.html").read_text(encoding="utf-8")
-    markdown = (tmp_path / "0/claims.md").read_text(encoding="utf-8")
-    tex = (tmp_path / "0/claims.tex").read_text(encoding="utf-8")
-    for number, claim in enumerate(CLAIMS, start=1):
-        assert f"| {number} | **{claim.name}.**" in markdown
-        assert f"<b>{html.escape(claim.name)}.</b>" in page
-        assert tex_text(claim.name) in tex
-    assert "| **supported** |" in markdown and "src=" not in page and "href=" not in page
-    body = "\n".join(line for line in tex.splitlines() if not line.startswith("%"))
-    assert body.count("{") == body.count("}")
-    assert not [character for character in body if ord(character) > 126]
-    lines = [line for line in markdown.splitlines() if line.startswith("|")]
-    assert {line.count(" | ") for line in lines if "---" not in line} == {5, 6}
-    parts = pd.read_csv(tmp_path / "0/claims_parts.tsv", sep="\t")
-    assert set(parts["number"]) == {*TESTABLE, 15}
-    reason = "claims.tsv gives the deciding comparison of claims_parts.tsv"
-    for row in first[first["part"].notna()].to_dict("records"):
-        same = parts[(parts["number"] == row["number"]) & (parts["part"] == row["part"])]
-        assert same["effect"].tolist() == [row["effect"]], reason
