@@ -14,7 +14,6 @@ from after_ser.grid import (
     folds,
     outlier_files,
     robustness_cells,
-    shown_cells,
     tapt_seed,
 )
 from after_ser.protocol import (
@@ -151,7 +150,7 @@ def reference_split():
 
 def selection_files(wildcards):
     """The pools and queries whose overlap with the true top k is shown."""
-    found = shown_cells(CONFIG, CONFIG["tables"]["protocol_effect"])
+    found = cells_of(CONFIG, CONFIG["tables"]["protocol_effect"])
     return list({path: None for cell in found for path in cell.selection_files or ()})
 
 

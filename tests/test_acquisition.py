@@ -183,10 +183,11 @@ def test_random_is_the_same_under_the_slip_and_a_set_is_refused(monkeypatch):
 
 @pytest.mark.parametrize("name", sorted(PER_CLIP))
 def test_a_strategy_with_a_score_per_clip_takes_the_first_of_one_ranking(name):
-    pool = pool_table(50)
-    ranking = make_query(pool, name, 50, ("x",))
+    pool, fields = pool_table(50), features(50)
+    ranking = make_query(pool, name, 50, ("x",), features=fields)
     for k in (1, 7, 49):
-        pd.testing.assert_frame_equal(make_query(pool, name, k, ("x",)), ranking.head(k))
+        found = make_query(pool, name, k, ("x",), features=fields)
+        pd.testing.assert_frame_equal(found, ranking.head(k))
 
 
 def test_clips_as_good_as_the_last_one_count_as_top_k():

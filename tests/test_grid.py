@@ -5,7 +5,7 @@ from pathlib import Path
 import yaml
 
 from after_ser.config import resolve
-from after_ser.grid import cells, cells_of, dataset_splits, shown_cells
+from after_ser.grid import cells, cells_of, dataset_splits
 from after_ser.protocol import SWITCHES
 
 ROOT = Path(__file__).parent.parent
@@ -143,6 +143,6 @@ def test_the_released_preset_is_the_paper_s_protocol_with_one_switch_each_and_al
 
 def test_a_table_s_cells_are_those_at_its_own_budgets():
     resolved = config()
-    found = shown_cells(resolved, resolved["tables"]["protocol_effect"])
+    found = list(cells_of(resolved, resolved["tables"]["protocol_effect"]))
     assert {cell.arm for cell in found} == {"after", "after-argpartition", "after-released"}
     assert {cell.budget for cell in found} == {0.1}

@@ -228,11 +228,3 @@ def dataset_splits(config: Config) -> list[tuple[str, str]]:
     }
     shown = {dataset for _, dataset in used}
     return sorted(used | {(SPLIT, name) for name in config["datasets"] if name not in shown})
-
-
-def shown_cells(config: Config, item: Config) -> list[Cell]:
-    """Return the cells that one table or figure of the config shows, at its own budgets only."""
-    shown = {
-        (item["dataset"], arm, budget) for arm, budgets in requested(item) for budget in budgets
-    }
-    return [cell for cell in cells(config) if (cell.dataset, cell.arm, cell.budget) in shown]

@@ -69,7 +69,7 @@ STRATEGIES = {
 }
 
 #: Strategies whose choice is the top k of a score that each clip has whatever k is.
-PER_CLIP = frozenset({"entropy", "least_confidence", "margin"})
+PER_CLIP = frozenset({"entropy", "least_confidence", "margin", "bald", "cal"})
 
 
 def strategy(name: str, options: Mapping[str, Any] | None = None) -> Strategy:
