@@ -12,7 +12,7 @@ rule claims:
         scores="results/{run}/scores.tsv",
         times="results/{run}/times.tsv",
         outliers=[f"{TABLE}/outliers.tsv"] if "outliers" in TABLES else [],
-        summaries=tapt_summaries,
+        summaries=tapt_summaries("claims"),
     output:
         tsv=f"{TABLE}/claims.tsv",
         parts=f"{TABLE}/claims_parts.tsv",

@@ -5,7 +5,7 @@ import sys
 from snakemake.exceptions import WorkflowError
 
 from after_ser.acquisition.registry import STRATEGIES, SURPRISAL
-from after_ser.config import corpus_root, resolve
+from after_ser.config import corpus_root, requested, resolve
 from after_ser.errors import InputError
 from after_ser.grid import (
     cells,
@@ -132,15 +132,26 @@ def score_files(wildcards):
     return list(found)
 
 
-def tapt_summaries(wildcards):
-    """The summary of every TAPT run that a cell starts from."""
-    return list(
-        {
-            cell.lineage[0][1].replace("timing.json", "summary.json"): None
-            for cell in scored_cells()
-            if cell.start != "pretrained"
-        }
-    )
+def tapt_summaries(table):
+    """The input function for the summary of every TAPT run that one table's arms start from.
+
+    A table that names no arm, such as the claims, looks at all of its dataset.
+    """
+
+    def summaries(wildcards):
+        item = CONFIG["tables"][table]
+        arms = {arm for arm, _ in requested(item)}
+        return list(
+            {
+                cell.lineage[0][1].replace("timing.json", "summary.json"): None
+                for cell in scored_cells()
+                if cell.start != "pretrained"
+                and cell.dataset == item["dataset"]
+                and (cell.arm in arms or not arms)
+            }
+        )
+
+    return summaries
 
 
 def reference_split():

@@ -82,7 +82,7 @@ rule table2:
         config="results/{run}/config.yaml",
         scores="results/{run}/scores.tsv",
         times="results/{run}/times.tsv",
-        summaries=tapt_summaries,
+        summaries=tapt_summaries("table2"),
     output:
         tsv=f"{TABLE}/table2.tsv",
         time=f"{TABLE}/table2_time.tsv",
@@ -112,7 +112,7 @@ rule table4:
         config="results/{run}/config.yaml",
         scores="results/{run}/scores.tsv",
         times="results/{run}/times.tsv",
-        summaries=tapt_summaries,
+        summaries=tapt_summaries("table4"),
     output:
         tsv=f"{TABLE}/table4.tsv",
         md=f"{TABLE}/table4.md",
@@ -140,7 +140,7 @@ rule comparisons:
     input:
         config="results/{run}/config.yaml",
         scores="results/{run}/scores.tsv",
-        summaries=tapt_summaries,
+        summaries=tapt_summaries("comparisons"),
         predictions=compared_predictions,
         manifest=lambda w: (
             f"results/{w.run}/{reference_split()}/datasets/"
@@ -173,7 +173,7 @@ rule learning:
     input:
         config="results/{run}/config.yaml",
         scores="results/{run}/scores.tsv",
-        summaries=tapt_summaries,
+        summaries=tapt_summaries("learning"),
     output:
         tsv=f"{TABLE}/learning.tsv",
         md=f"{TABLE}/learning.md",
@@ -201,7 +201,7 @@ rule penalty:
     input:
         config="results/{run}/config.yaml",
         scores="results/{run}/scores.tsv",
-        summaries=tapt_summaries,
+        summaries=tapt_summaries("penalty"),
     output:
         tsv=f"{TABLE}/penalty.tsv",
         md=f"{TABLE}/penalty.md",
@@ -230,7 +230,7 @@ rule protocol_effect:
         config="results/{run}/config.yaml",
         scores="results/{run}/scores.tsv",
         queries=selection_files,
-        summaries=tapt_summaries,
+        summaries=tapt_summaries("protocol_effect"),
     output:
         tsv=f"{TABLE}/protocol_effect.tsv",
         md=f"{TABLE}/protocol_effect.md",
@@ -258,7 +258,7 @@ rule tapt_ablation:
     input:
         config="results/{run}/config.yaml",
         scores="results/{run}/scores.tsv",
-        summaries=tapt_summaries,
+        summaries=tapt_summaries("tapt_ablation"),
     output:
         tsv=f"{TABLE}/tapt_ablation.tsv",
         md=f"{TABLE}/tapt_ablation.md",

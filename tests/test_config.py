@@ -129,5 +129,4 @@ def test_argpartition_is_refused_where_there_is_no_score_per_clip(monkeypatch):
         config["arms"][arm]["strategy"] = "margin"
     config["arms"]["ft-random"]["protocol"] = "released"  # one-shot arms have no query
     config["arms"]["tapt-random"]["protocol"] = "released"
-    config["arms"]["tapt-eq1-random"]["protocol"] = "released"
     resolve(config, SCHEMA)
