@@ -1,6 +1,7 @@
 """The checked configuration, wildcards, and the functions that rules use for their inputs."""
 
 import sys
+from functools import cache
 
 from snakemake.exceptions import WorkflowError
 
@@ -107,11 +108,13 @@ def table1_composition(wildcards):
     return f"results/{wildcards.run}/{split}/datasets/{shown}/composition.tsv"
 
 
+@cache
 def scored_cells():
     """Every evaluated cell of the config."""
     return list(cells(CONFIG))
 
 
+@cache
 def last_cells():
     """The cells of each arm's largest budget, by arm."""
     by_arm = {}

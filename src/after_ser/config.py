@@ -202,10 +202,13 @@ def _check_strategies(config: Config) -> None:
             if not defaults:
                 raise InputError(f"config: {where}: this strategy has no options")
             _expect_key(option, defaults, where, "option")
-            if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+            default = defaults[option]
+            whole = isinstance(default, int)
+            number = isinstance(value, int if whole else int | float)
+            if isinstance(value, bool) or not number or value < int(whole):
+                kind = "a whole number above 0" if whole else "a number, 0 or above"
                 raise InputError(
-                    f"config: {where}.{option}: {value!r}; expected a number above 0 "
-                    f"(default {defaults[option]})"
+                    f"config: {where}.{option}: {value!r}; expected {kind} (default {default})"
                 )
 
 
