@@ -157,6 +157,12 @@ def tapt_summaries(table):
     return summaries
 
 
+def compared_predictions(wildcards):
+    """The predictions of the cells that the table comparisons shows, for its bootstrap."""
+    item = CONFIG["tables"]["comparisons"]
+    return list({cell.predictions: None for cell in cells_of(CONFIG, item)})
+
+
 def reference_split():
     """How the folds of the reference arm of `tables.comparisons` are made."""
     return CONFIG["arms"][CONFIG["tables"]["comparisons"]["reference"]]["split"]

@@ -8,12 +8,6 @@ OUTPUTS: results/{run}/{config.yaml,scores.tsv,times.tsv}, results/{run}/tables/
 TABLE = "results/{run}/tables"
 
 
-def compared_predictions(wildcards):
-    """The predictions of the cells that the table comparisons shows, for its bootstrap."""
-    item = CONFIG["tables"]["comparisons"]
-    return list({cell.predictions: None for cell in cells_of(CONFIG, item)})
-
-
 rule save_config:
     output:
         config="results/{run}/config.yaml",
