@@ -92,7 +92,7 @@ def test_robustness_cells_by_hand():
     assert pair["sd"] == pytest.approx((noisy - other).std(ddof=1))
     assert list(dict.fromkeys(result.cells["row"])) == [
         "clean", "white noise, SNR 20 dB", "white noise, SNR 0 dB",
-        "telephone band, 300 Hz to 3400 Hz",
+        "telephone band, upper edge 3400 Hz",
     ]  # fmt: skip
     text = table.markdown(result)
     assert "synthetic" in text and "paired by fold and seed" in text

@@ -26,7 +26,7 @@ PERTURBATIONS = {
     "babble": Registered(f"{_PACKAGE}.babble:babble", "babble of other clips, SNR", "dB", -30, 60),
     "reverb": Registered(f"{_PACKAGE}.reverb:reverb", "reverberation, RT60", "s", 0.05, 10),
     "telephone": Registered(
-        f"{_PACKAGE}.telephone:telephone", "telephone band, 300 Hz to", "Hz", 1000, 3800
+        f"{_PACKAGE}.telephone:telephone", "telephone band, upper edge", "Hz", 1000, 3800
     ),
     "coding": Registered(f"{_PACKAGE}.coding:coding", "Opus coding", "kbit/s", 6, 256),
 }
