@@ -30,7 +30,7 @@ rule claims:
     conda:
         "../envs/environment.yaml"
     params:
-        method_version="claims-1",
+        method_version="claims-2",
     message:
         "The paper's claims against {wildcards.run}"
     script:

@@ -94,7 +94,7 @@ rule table2:
     conda:
         "../envs/environment.yaml"
     params:
-        method_version="table2-1",
+        method_version="table2-2",
     message:
         "Table 2 of {wildcards.run}"
     script:
@@ -123,7 +123,7 @@ rule table4:
     conda:
         "../envs/environment.yaml"
     params:
-        method_version="table4-2",
+        method_version="table4-3",
     message:
         "Table 4 of {wildcards.run}"
     script:
@@ -156,7 +156,7 @@ rule comparisons:
     conda:
         "../envs/environment.yaml"
     params:
-        method_version="comparisons-1",
+        method_version="comparisons-2",
     message:
         "Table comparisons of {wildcards.run}"
     script:
@@ -184,7 +184,7 @@ rule learning:
     conda:
         "../envs/environment.yaml"
     params:
-        method_version="learning-1",
+        method_version="learning-2",
     message:
         "Table learning of {wildcards.run}"
     script:
@@ -212,7 +212,7 @@ rule penalty:
     conda:
         "../envs/environment.yaml"
     params:
-        method_version="penalty-1",
+        method_version="penalty-2",
     message:
         "Table penalty of {wildcards.run}"
     script:
@@ -241,7 +241,7 @@ rule protocol_effect:
     conda:
         "../envs/environment.yaml"
     params:
-        method_version="protocol_effect-1",
+        method_version="protocol_effect-2",
     message:
         "Protocol effect of {wildcards.run}"
     script:
@@ -269,7 +269,7 @@ rule tapt_ablation:
     conda:
         "../envs/environment.yaml"
     params:
-        method_version="tapt_ablation-1",
+        method_version="tapt_ablation-2",
     message:
         "TAPT ablation of {wildcards.run}"
     script:

@@ -259,6 +259,17 @@ def script(name: str):
     return module
 
 
+def test_models_that_early_stopping_left_untrained_are_named_above_the_table():
+    settings = config()
+    scores, times = frames(settings)
+    assert "Early stopping kept" not in " ".join(table2(settings, scores, times).notes)
+    first = (scores["arm"] == "after") & (scores["budget"] == BUDGETS[0])
+    scores.loc[first & (scores["fold"] == "1"), "best_epoch"] = 2
+    notes = " ".join(table2(settings, scores, times).notes)
+    seeds, models = len(settings["seeds"]), int(first.sum())
+    assert f"epoch 1 or 2 in {seeds} of {models} models at 5 %: these" in notes
+
+
 def test_scripts_write_the_same_bytes_twice(tmp_path):
     settings = config()
     scores, times = frames(settings)

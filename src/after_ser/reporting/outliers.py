@@ -63,22 +63,20 @@ def outliers_table(
         "the simulated annotators gave a wrong class. Differences are in percentage points, paired "
         "by fold and seed; intervals are not corrected for how many there are."
     )
-    notes = [
-        str(config.get("note") or ""),
-        provenance.synthetic_note(config, wanted["dataset"]),
-        provenance.dataset_note(config, wanted["dataset"]),
-        provenance.backbone_note(config),
+    notes = provenance.own_notes(
+        config,
+        wanted["dataset"],
+        runs,
         f"{provenance.count(runs['fold'].nunique(), 'fold')} x "
         f"{provenance.count(runs['seed'].nunique(), 'seed')}. The paper claims that active "
         "learning avoids noise and outliers and has no such table.",
-        provenance.tapt_note(summaries) if summaries else "",
-        provenance.interval_note(runs),
-    ]
+        provenance.tapt_note(summaries) if summaries else None,
+    )
     return Table(
         title=f"Outliers among the picked clips ({wanted['dataset']})",
         row_title="Labelled",
         cells=frame(cells),
-        notes=[note for note in notes if note],
+        notes=notes,
         footnotes=footnotes,
         tsv_only=frame(differences) if differences else None,
     )

@@ -108,30 +108,19 @@ def protocol_effect(
         title=f"Protocol effect: the released code, switch by switch ({wanted['dataset']})",
         row_title="Protocol",
         cells=frame(cells),
-        notes=_notes(config, wanted["dataset"], rows_used, summaries),
+        notes=provenance.own_notes(
+            config,
+            wanted["dataset"],
+            rows_used,
+            provenance.coverage_note(rows_used, published.budgets(4)),
+            provenance.untrained_note(rows_used),
+            provenance.tapt_note(summaries),
+        ),
         footnotes=[
             *_described(config, arms, names),
             *_explained(names, split, baseline, chances),
         ],
     )
-
-
-def _notes(
-    config: Mapping[str, Any],
-    dataset: str,
-    rows: pd.DataFrame,
-    summaries: Iterable[str | Path],
-) -> list[str]:
-    notes = [
-        str(config.get("note") or ""),
-        provenance.synthetic_note(config, dataset),
-        provenance.dataset_note(config, dataset),
-        provenance.backbone_note(config),
-        provenance.coverage_note(rows, published.budgets(4)),
-        provenance.tapt_note(summaries),
-        provenance.interval_note(rows),
-    ]
-    return [note for note in notes if note]
 
 
 def _described(config: Mapping[str, Any], arms: list[str], names: Mapping[str, str]) -> list[str]:

@@ -12,6 +12,8 @@ from after_ser.evaluation.gather import read_json
 from after_ser.reporting import published
 from after_ser.reporting.cells import percent
 
+HARDLY_TRAINED = 2  # epochs
+
 
 def is_synthetic(config: Mapping[str, Any], corpus: str) -> bool:
     """Tell whether the corpus is written by the workflow's own synthesiser."""
@@ -185,15 +187,55 @@ def header_notes(
 
     `paper_budgets` is None for a table that shows no published values.
     """
+    return own_notes(
+        config,
+        dataset,
+        rows,
+        coverage_note(rows, paper_budgets),
+        val_note(rows),
+        untrained_note(rows),
+        tapt_note(summaries),
+        last=None if paper_budgets is None else paper_note(config, dataset),
+    )
+
+
+def own_notes(
+    config: Mapping[str, Any],
+    dataset: str,
+    rows: pd.DataFrame,
+    *middle: str | None,
+    last: str | None = None,
+) -> list[str]:
+    """Return what stands above every table of scores, with a table's own notes in the middle."""
     notes = [
         str(config.get("note") or ""),
         synthetic_note(config, dataset),
         dataset_note(config, dataset),
         backbone_note(config),
-        coverage_note(rows, paper_budgets),
-        val_note(rows),
-        tapt_note(summaries),
+        *middle,
         interval_note(rows),
-        None if paper_budgets is None else paper_note(config, dataset),
+        last,
     ]
     return [note for note in notes if note]
+
+
+def untrained_note(rows: pd.DataFrame) -> str | None:
+    """Return how many fits early stopping took back to their first two epochs, or None if none.
+
+    Few or one-sided labels can raise the val loss from the first epoch on. The model that is kept
+    then has hardly learnt, and so has the one whose scores made the next query.
+    """
+    rows = rows.drop_duplicates(["arm", "fold", "seed", "budget"])
+    early = rows[rows["best_epoch"].astype(float) <= HARDLY_TRAINED]
+    if early.empty:
+        return None
+    parts = [
+        f"{int((early['budget'] == budget).sum())} of {len(there)} models at {percent(budget)}"
+        for budget, there in rows.groupby("budget", sort=True)
+        if (early["budget"] == budget).any()
+    ]
+    return (
+        f"Early stopping kept epoch 1 or {HARDLY_TRAINED} in {', '.join(parts)}: these models have "
+        "hardly learnt, so their scores, and queries made from them, say more about training on "
+        "few labels than about which clips were chosen."
+    )

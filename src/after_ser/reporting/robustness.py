@@ -94,21 +94,19 @@ def robustness_table(
         "Every model hears the same noise on the same clip, and levels of one condition differ in "
         "nothing but the level. The models were trained on clean clips."
     )
-    notes = [
-        str(config.get("note") or ""),
-        provenance.synthetic_note(config, wanted["dataset"]),
-        provenance.dataset_note(config, wanted["dataset"]),
-        provenance.backbone_note(config),
+    notes = provenance.own_notes(
+        config,
+        wanted["dataset"],
+        runs,
         f"{provenance.count(runs['fold'].nunique(), 'fold')} x "
         f"{provenance.count(runs['seed'].nunique(), 'seed')}; the paper has no such table.",
-        provenance.tapt_note(summaries) if summaries else "",
-        provenance.interval_note(runs),
-    ]
+        provenance.tapt_note(summaries) if summaries else None,
+    )
     return Table(
         title=f"Robustness: test clips of {wanted['dataset']} made worse",
         row_title="Test clips",
         cells=frame(cells),
-        notes=[note for note in notes if note],
+        notes=notes,
         footnotes=footnotes,
         tsv_only=frame(differences) if differences else None,
     )

@@ -59,26 +59,18 @@ def tapt_ablation(
         title=f"TAPT ablation at {shown} of the labels ({wanted['dataset']})",
         row_title="Objective",
         cells=frame(cells),
-        notes=_notes(config, wanted["dataset"], rows_used, summaries),
+        notes=provenance.own_notes(
+            config,
+            wanted["dataset"],
+            rows_used,
+            provenance.coverage_note(rows_used, published.budgets(4)),
+            provenance.val_note(rows_used),
+            provenance.untrained_note(rows_used),
+            provenance.tapt_note(summaries),
+        ),
         footnotes=[_described(config, arms), _compared(config, arms, none)],
         tsv_only=frame(single),
     )
-
-
-def _notes(
-    config: Mapping[str, Any], dataset: str, rows: pd.DataFrame, summaries: Iterable[str | Path]
-) -> list[str]:
-    notes = [
-        str(config.get("note") or ""),
-        provenance.synthetic_note(config, dataset),
-        provenance.dataset_note(config, dataset),
-        provenance.backbone_note(config),
-        provenance.coverage_note(rows, published.budgets(4)),
-        provenance.val_note(rows),
-        provenance.tapt_note(summaries),
-        provenance.interval_note(rows),
-    ]
-    return [note for note in notes if note]
 
 
 def _described(config: Mapping[str, Any], arms: Mapping[str, str]) -> str:
