@@ -12,7 +12,7 @@ rule claims:
         scores="results/{run}/scores.tsv",
         times="results/{run}/times.tsv",
         outliers=[f"{TABLE}/outliers.tsv"] if "outliers" in TABLES else [],
-        summaries=tapt_summaries("claims"),
+        summaries=lambda w: summaries_of("claims"),
     output:
         tsv=f"{TABLE}/claims.tsv",
         parts=f"{TABLE}/claims_parts.tsv",

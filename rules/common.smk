@@ -6,7 +6,7 @@ from functools import cache
 from snakemake.exceptions import WorkflowError
 
 from after_ser.acquisition.registry import STRATEGIES, SURPRISAL
-from after_ser.config import corpus_root, requested, resolve
+from after_ser.config import corpus_root, requested, resolve, shown_as
 from after_ser.errors import InputError
 from after_ser.grid import (
     cells,
@@ -89,7 +89,8 @@ def figure_files():
         for suffix in formats
     ]
     return files + [
-        f"results/{RUN}/figures/confusion-{arm}.png" for arm in last_cells()
+        f"results/{RUN}/figures/confusion/{dataset}/{arm}.png"
+        for dataset, arm in last_cells()
     ]
 
 
@@ -103,7 +104,7 @@ def audit_files():
 
 def table1_composition(wildcards):
     """The counts of Table 1's dataset, for the first way its folds are made."""
-    shown = CONFIG["tables"]["table1"]["dataset"]
+    shown = CONFIG["tables"][wildcards.table]["dataset"]
     split = next(split for split, dataset in dataset_splits(CONFIG) if dataset == shown)
     return f"results/{wildcards.run}/{split}/datasets/{shown}/composition.tsv"
 
@@ -116,14 +117,30 @@ def scored_cells():
 
 @cache
 def last_cells():
-    """The cells of each arm's largest budget, by arm."""
+    """The cells of each arm's largest budget, by (dataset, arm)."""
     by_arm = {}
     for cell in scored_cells():
-        by_arm.setdefault(cell.arm, []).append(cell)
+        by_arm.setdefault((cell.dataset, cell.arm), []).append(cell)
     return {
-        arm: [cell for cell in own if cell.round == max(c.round for c in own)]
-        for arm, own in by_arm.items()
+        key: [cell for cell in own if cell.round == max(c.round for c in own)]
+        for key, own in by_arm.items()
     }
+
+
+def variants(base):
+    """A regular expression for the names that the config gives to one table or figure."""
+    return one_of([name for name in [*TABLES, *FIGURES] if shown_as(name) == base])
+
+
+def variant_label(text):
+    """What the report calls a table or figure, with the part of its name after the hyphen."""
+
+    def label(wildcards):
+        name = wildcards.get("table") or wildcards.get("figure")
+        variant = name.partition("-")[2]
+        return f"{text} ({variant})" if variant else text
+
+    return label
 
 
 def score_files(wildcards):
@@ -135,42 +152,45 @@ def score_files(wildcards):
     return list(found)
 
 
-def tapt_summaries(table):
-    """The input function for the summary of every TAPT run that one table's arms start from.
+def summaries_of(table):
+    """The summary of every TAPT run that one table's arms start from.
 
     A table that names no arm, such as the claims, looks at all of its dataset.
     """
+    item = CONFIG["tables"][table]
+    arms = {arm for arm, _ in requested(item)}
+    return list(
+        {
+            cell.lineage[0][1].replace("timing.json", "summary.json"): None
+            for cell in scored_cells()
+            if cell.start != "pretrained"
+            and cell.dataset == item["dataset"]
+            and (cell.arm in arms or not arms)
+        }
+    )
 
-    def summaries(wildcards):
-        item = CONFIG["tables"][table]
-        arms = {arm for arm, _ in requested(item)}
-        return list(
-            {
-                cell.lineage[0][1].replace("timing.json", "summary.json"): None
-                for cell in scored_cells()
-                if cell.start != "pretrained"
-                and cell.dataset == item["dataset"]
-                and (cell.arm in arms or not arms)
-            }
-        )
 
-    return summaries
+def tapt_summaries(wildcards):
+    """The TAPT runs of the table that a rule makes."""
+    return summaries_of(wildcards.table)
 
 
 def compared_predictions(wildcards):
-    """The predictions of the cells that the table comparisons shows, for its bootstrap."""
-    item = CONFIG["tables"]["comparisons"]
+    """The predictions of the cells that a table of comparisons shows, for its bootstrap."""
+    item = CONFIG["tables"][wildcards.table]
     return list({cell.predictions: None for cell in cells_of(CONFIG, item)})
 
 
-def reference_split():
-    """How the folds of the reference arm of `tables.comparisons` are made."""
-    return CONFIG["arms"][CONFIG["tables"]["comparisons"]["reference"]]["split"]
+def compared_manifest(wildcards):
+    """The clips of the dataset that is compared, in the folds of the reference arm."""
+    item = CONFIG["tables"][wildcards.table]
+    split = CONFIG["arms"][item["reference"]]["split"]
+    return f"results/{wildcards.run}/{split}/datasets/{item['dataset']}/manifest.tsv"
 
 
 def selection_files(wildcards):
     """The pools and queries whose overlap with the true top k is shown."""
-    found = cells_of(CONFIG, CONFIG["tables"]["protocol_effect"])
+    found = cells_of(CONFIG, CONFIG["tables"][wildcards.table])
     return list({path: None for cell in found for path in cell.selection_files or ()})
 
 

@@ -13,29 +13,34 @@ rule figure2:
         scores="results/{run}/scores.tsv",
         times="results/{run}/times.tsv",
     output:
-        svg=f"{FIGURE}/figure2.svg",
+        svg=f"{FIGURE}/{{figure}}.svg",
         png=report(
-            f"{FIGURE}/figure2.png",
+            f"{FIGURE}/{{figure}}.png",
             caption="../workflow/report/figure2.rst",
             category="Figures",
-            labels={"figure": "2 Learning curves", "format": "png"},
+            labels={"figure": variant_label("2 Learning curves"), "format": "png"},
         ),
         html=report(
-            f"{FIGURE}/figure2.html",
+            f"{FIGURE}/{{figure}}.html",
             caption="../workflow/report/figure2.rst",
             category="Figures",
-            labels={"figure": "2 Learning curves", "format": "interactive"},
+            labels={
+                "figure": variant_label("2 Learning curves"),
+                "format": "interactive",
+            },
         ),
-        tsv=f"{FIGURE}/figure2.tsv",
+        tsv=f"{FIGURE}/{{figure}}.tsv",
     log:
-        "results/{run}/log/figure2.log",
+        "results/{run}/log/{figure}.log",
+    wildcard_constraints:
+        figure=variants("figure2"),
     localrule: True
     conda:
         "../envs/environment.yaml"
     params:
         method_version="figure2-1",
     message:
-        "Figure 2 of {wildcards.run}"
+        "{wildcards.figure} of {wildcards.run}"
     script:
         "../workflow/scripts/figure2.py"
 
@@ -46,29 +51,31 @@ rule figure3:
         scores="results/{run}/scores.tsv",
         times="results/{run}/times.tsv",
     output:
-        svg=f"{FIGURE}/figure3.svg",
+        svg=f"{FIGURE}/{{figure}}.svg",
         png=report(
-            f"{FIGURE}/figure3.png",
+            f"{FIGURE}/{{figure}}.png",
             caption="../workflow/report/figure3.rst",
             category="Figures",
-            labels={"figure": "3 Time", "format": "png"},
+            labels={"figure": variant_label("3 Time"), "format": "png"},
         ),
         html=report(
-            f"{FIGURE}/figure3.html",
+            f"{FIGURE}/{{figure}}.html",
             caption="../workflow/report/figure3.rst",
             category="Figures",
-            labels={"figure": "3 Time", "format": "interactive"},
+            labels={"figure": variant_label("3 Time"), "format": "interactive"},
         ),
-        tsv=f"{FIGURE}/figure3.tsv",
+        tsv=f"{FIGURE}/{{figure}}.tsv",
     log:
-        "results/{run}/log/figure3.log",
+        "results/{run}/log/{figure}.log",
+    wildcard_constraints:
+        figure=variants("figure3"),
     localrule: True
     conda:
         "../envs/environment.yaml"
     params:
         method_version="figure3-1",
     message:
-        "Figure 3 of {wildcards.run}"
+        "{wildcards.figure} of {wildcards.run}"
     script:
         "../workflow/scripts/figure3.py"
 
@@ -76,28 +83,27 @@ rule figure3:
 rule confusion:
     input:
         config="results/{run}/config.yaml",
-        metrics=lambda w: [cell.metrics for cell in last_cells()[w.arm]],
+        metrics=lambda w: [cell.metrics for cell in last_cells()[w.dataset, w.arm]],
     output:
         png=report(
-            f"{FIGURE}/confusion-{{arm}}.png",
+            f"{FIGURE}/confusion/{{dataset}}/{{arm}}.png",
             caption="../workflow/report/confusion.rst",
             category="Figures",
             subcategory="Confusion matrices",
-            labels={"arm": "{arm}"},
+            labels={"dataset": "{dataset}", "arm": "{arm}"},
         ),
-        svg=f"{FIGURE}/confusion-{{arm}}.svg",
-        tsv=f"{FIGURE}/confusion-{{arm}}.tsv",
+        svg=f"{FIGURE}/confusion/{{dataset}}/{{arm}}.svg",
+        tsv=f"{FIGURE}/confusion/{{dataset}}/{{arm}}.tsv",
     log:
-        "results/{run}/log/confusion/{arm}.log",
+        "results/{run}/log/confusion/{dataset}/{arm}.log",
     wildcard_constraints:
         arm="[A-Za-z][A-Za-z0-9-]*",
     localrule: True
     conda:
         "../envs/environment.yaml"
     params:
-        method_version="confusion-1",
-        arm=lambda w: w.arm,
+        method_version="confusion-2",
     message:
-        "Confusion matrix of {wildcards.arm}"
+        "Confusion matrix of {wildcards.arm} on {wildcards.dataset}"
     script:
         "../workflow/scripts/confusion.py"

@@ -47,7 +47,7 @@ rule outliers:
     input:
         config="results/{run}/config.yaml",
         files=outlier_files(CONFIG),
-        summaries=tapt_summaries("outliers"),
+        summaries=lambda w: summaries_of("outliers"),
     output:
         tsv=f"{TABLE}/outliers.tsv",
         md=f"{TABLE}/outliers.md",

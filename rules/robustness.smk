@@ -43,7 +43,7 @@ rule robustness_table:
     input:
         config="results/{run}/config.yaml",
         scores=[cell.robustness for cell in robustness_cells(CONFIG)],
-        summaries=tapt_summaries("robustness"),
+        summaries=lambda w: summaries_of("robustness"),
     output:
         tsv=f"{TABLE}/robustness.tsv",
         md=f"{TABLE}/robustness.md",

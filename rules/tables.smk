@@ -49,24 +49,26 @@ rule table1:
         config="results/{run}/config.yaml",
         composition=table1_composition,
     output:
-        tsv=f"{TABLE}/table1.tsv",
-        md=f"{TABLE}/table1.md",
-        tex=f"{TABLE}/table1.tex",
+        tsv=f"{TABLE}/{{table}}.tsv",
+        md=f"{TABLE}/{{table}}.md",
+        tex=f"{TABLE}/{{table}}.tex",
         html=report(
-            f"{TABLE}/table1.html",
+            f"{TABLE}/{{table}}.html",
             caption="../workflow/report/table1.rst",
             category="Tables",
-            labels={"table": "1 Datasets"},
+            labels={"table": variant_label("1 Datasets")},
         ),
     log:
-        "results/{run}/log/table1.log",
+        "results/{run}/log/{table}.log",
+    wildcard_constraints:
+        table=variants("table1"),
     localrule: True
     conda:
         "../envs/environment.yaml"
     params:
         method_version="table1-1",
     message:
-        "Table 1 of {wildcards.run}"
+        "{wildcards.table} of {wildcards.run}"
     script:
         "../workflow/scripts/table1.py"
 
@@ -76,27 +78,29 @@ rule table2:
         config="results/{run}/config.yaml",
         scores="results/{run}/scores.tsv",
         times="results/{run}/times.tsv",
-        summaries=tapt_summaries("table2"),
+        summaries=tapt_summaries,
     output:
-        tsv=f"{TABLE}/table2.tsv",
-        time=f"{TABLE}/table2_time.tsv",
-        md=f"{TABLE}/table2.md",
-        tex=f"{TABLE}/table2.tex",
+        tsv=f"{TABLE}/{{table}}.tsv",
+        time=f"{TABLE}/{{table}}_time.tsv",
+        md=f"{TABLE}/{{table}}.md",
+        tex=f"{TABLE}/{{table}}.tex",
         html=report(
-            f"{TABLE}/table2.html",
+            f"{TABLE}/{{table}}.html",
             caption="../workflow/report/table2.rst",
             category="Tables",
-            labels={"table": "2 AFTER by labelled share"},
+            labels={"table": variant_label("2 AFTER by labelled share")},
         ),
     log:
-        "results/{run}/log/table2.log",
+        "results/{run}/log/{table}.log",
+    wildcard_constraints:
+        table=variants("table2"),
     localrule: True
     conda:
         "../envs/environment.yaml"
     params:
         method_version="table2-2",
     message:
-        "Table 2 of {wildcards.run}"
+        "{wildcards.table} of {wildcards.run}"
     script:
         "../workflow/scripts/table2.py"
 
@@ -106,26 +110,28 @@ rule table4:
         config="results/{run}/config.yaml",
         scores="results/{run}/scores.tsv",
         times="results/{run}/times.tsv",
-        summaries=tapt_summaries("table4"),
+        summaries=tapt_summaries,
     output:
-        tsv=f"{TABLE}/table4.tsv",
-        md=f"{TABLE}/table4.md",
-        tex=f"{TABLE}/table4.tex",
+        tsv=f"{TABLE}/{{table}}.tsv",
+        md=f"{TABLE}/{{table}}.md",
+        tex=f"{TABLE}/{{table}}.tex",
         html=report(
-            f"{TABLE}/table4.html",
+            f"{TABLE}/{{table}}.html",
             caption="../workflow/report/table4.rst",
             category="Tables",
-            labels={"table": "4 Ablation"},
+            labels={"table": variant_label("4 Ablation")},
         ),
     log:
-        "results/{run}/log/table4.log",
+        "results/{run}/log/{table}.log",
+    wildcard_constraints:
+        table=variants("table4"),
     localrule: True
     conda:
         "../envs/environment.yaml"
     params:
         method_version="table4-3",
     message:
-        "Table 4 of {wildcards.run}"
+        "{wildcards.table} of {wildcards.run}"
     script:
         "../workflow/scripts/table4.py"
 
@@ -134,31 +140,30 @@ rule comparisons:
     input:
         config="results/{run}/config.yaml",
         scores="results/{run}/scores.tsv",
-        summaries=tapt_summaries("comparisons"),
+        summaries=tapt_summaries,
         predictions=compared_predictions,
-        manifest=lambda w: (
-            f"results/{w.run}/{reference_split()}/datasets/"
-            f"{CONFIG['tables']['comparisons']['dataset']}/manifest.tsv"
-        ),
+        manifest=compared_manifest,
     output:
-        tsv=f"{TABLE}/comparisons.tsv",
-        md=f"{TABLE}/comparisons.md",
-        tex=f"{TABLE}/comparisons.tex",
+        tsv=f"{TABLE}/{{table}}.tsv",
+        md=f"{TABLE}/{{table}}.md",
+        tex=f"{TABLE}/{{table}}.tex",
         html=report(
-            f"{TABLE}/comparisons.html",
+            f"{TABLE}/{{table}}.html",
             caption="../workflow/report/comparisons.rst",
             category="Tables",
-            labels={"table": "Comparisons with a reference arm"},
+            labels={"table": variant_label("Comparisons with a reference arm")},
         ),
     log:
-        "results/{run}/log/comparisons.log",
+        "results/{run}/log/{table}.log",
+    wildcard_constraints:
+        table=variants("comparisons"),
     localrule: True
     conda:
         "../envs/environment.yaml"
     params:
         method_version="comparisons-2",
     message:
-        "Table comparisons of {wildcards.run}"
+        "{wildcards.table} of {wildcards.run}"
     script:
         "../workflow/scripts/comparisons.py"
 
@@ -167,26 +172,28 @@ rule learning:
     input:
         config="results/{run}/config.yaml",
         scores="results/{run}/scores.tsv",
-        summaries=tapt_summaries("learning"),
+        summaries=tapt_summaries,
     output:
-        tsv=f"{TABLE}/learning.tsv",
-        md=f"{TABLE}/learning.md",
-        tex=f"{TABLE}/learning.tex",
+        tsv=f"{TABLE}/{{table}}.tsv",
+        md=f"{TABLE}/{{table}}.md",
+        tex=f"{TABLE}/{{table}}.tex",
         html=report(
-            f"{TABLE}/learning.html",
+            f"{TABLE}/{{table}}.html",
             caption="../workflow/report/learning.rst",
             category="Tables",
-            labels={"table": "Learning curves"},
+            labels={"table": variant_label("Learning curves")},
         ),
     log:
-        "results/{run}/log/learning.log",
+        "results/{run}/log/{table}.log",
+    wildcard_constraints:
+        table=variants("learning"),
     localrule: True
     conda:
         "../envs/environment.yaml"
     params:
         method_version="learning-2",
     message:
-        "Table learning of {wildcards.run}"
+        "{wildcards.table} of {wildcards.run}"
     script:
         "../workflow/scripts/learning.py"
 
@@ -195,26 +202,28 @@ rule penalty:
     input:
         config="results/{run}/config.yaml",
         scores="results/{run}/scores.tsv",
-        summaries=tapt_summaries("penalty"),
+        summaries=tapt_summaries,
     output:
-        tsv=f"{TABLE}/penalty.tsv",
-        md=f"{TABLE}/penalty.md",
-        tex=f"{TABLE}/penalty.tex",
+        tsv=f"{TABLE}/{{table}}.tsv",
+        md=f"{TABLE}/{{table}}.md",
+        tex=f"{TABLE}/{{table}}.tex",
         html=report(
-            f"{TABLE}/penalty.html",
+            f"{TABLE}/{{table}}.html",
             caption="../workflow/report/penalty.rst",
             category="Tables",
-            labels={"table": "Pairwise penalty matrix"},
+            labels={"table": variant_label("Pairwise penalty matrix")},
         ),
     log:
-        "results/{run}/log/penalty.log",
+        "results/{run}/log/{table}.log",
+    wildcard_constraints:
+        table=variants("penalty"),
     localrule: True
     conda:
         "../envs/environment.yaml"
     params:
         method_version="penalty-2",
     message:
-        "Table penalty of {wildcards.run}"
+        "{wildcards.table} of {wildcards.run}"
     script:
         "../workflow/scripts/penalty.py"
 
@@ -224,26 +233,28 @@ rule protocol_effect:
         config="results/{run}/config.yaml",
         scores="results/{run}/scores.tsv",
         queries=selection_files,
-        summaries=tapt_summaries("protocol_effect"),
+        summaries=tapt_summaries,
     output:
-        tsv=f"{TABLE}/protocol_effect.tsv",
-        md=f"{TABLE}/protocol_effect.md",
-        tex=f"{TABLE}/protocol_effect.tex",
+        tsv=f"{TABLE}/{{table}}.tsv",
+        md=f"{TABLE}/{{table}}.md",
+        tex=f"{TABLE}/{{table}}.tex",
         html=report(
-            f"{TABLE}/protocol_effect.html",
+            f"{TABLE}/{{table}}.html",
             caption="../workflow/report/protocol_effect.rst",
             category="Tables",
-            labels={"table": "Protocol effect"},
+            labels={"table": variant_label("Protocol effect")},
         ),
     log:
-        "results/{run}/log/protocol_effect.log",
+        "results/{run}/log/{table}.log",
+    wildcard_constraints:
+        table=variants("protocol_effect"),
     localrule: True
     conda:
         "../envs/environment.yaml"
     params:
         method_version="protocol_effect-2",
     message:
-        "Protocol effect of {wildcards.run}"
+        "{wildcards.table} of {wildcards.run}"
     script:
         "../workflow/scripts/protocol_effect.py"
 
@@ -252,25 +263,27 @@ rule tapt_ablation:
     input:
         config="results/{run}/config.yaml",
         scores="results/{run}/scores.tsv",
-        summaries=tapt_summaries("tapt_ablation"),
+        summaries=tapt_summaries,
     output:
-        tsv=f"{TABLE}/tapt_ablation.tsv",
-        md=f"{TABLE}/tapt_ablation.md",
-        tex=f"{TABLE}/tapt_ablation.tex",
+        tsv=f"{TABLE}/{{table}}.tsv",
+        md=f"{TABLE}/{{table}}.md",
+        tex=f"{TABLE}/{{table}}.tex",
         html=report(
-            f"{TABLE}/tapt_ablation.html",
+            f"{TABLE}/{{table}}.html",
             caption="../workflow/report/tapt_ablation.rst",
             category="Tables",
-            labels={"table": "TAPT ablation"},
+            labels={"table": variant_label("TAPT ablation")},
         ),
     log:
-        "results/{run}/log/tapt_ablation.log",
+        "results/{run}/log/{table}.log",
+    wildcard_constraints:
+        table=variants("tapt_ablation"),
     localrule: True
     conda:
         "../envs/environment.yaml"
     params:
         method_version="tapt_ablation-2",
     message:
-        "TAPT ablation of {wildcards.run}"
+        "{wildcards.table} of {wildcards.run}"
     script:
         "../workflow/scripts/tapt_ablation.py"

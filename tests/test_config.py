@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from after_ser.config import resolve
+from after_ser.config import as_shown, resolve
 from after_ser.errors import InputError
 
 ROOT = Path(__file__).parent.parent
@@ -135,3 +135,47 @@ def test_argpartition_is_refused_where_there_is_no_score_per_clip(monkeypatch):
     config["arms"]["ft-random"]["protocol"] = "released"  # one-shot arms have no query
     config["arms"]["tapt-random"]["protocol"] = "released"
     resolve(config, SCHEMA)
+
+
+def test_a_table_may_be_there_for_several_datasets():
+    config = preset("demo-full.yaml")
+    config["tables"]["table4-mine"] = {**config["tables"]["table4"], "dataset": "savee"}
+    resolved = resolve(config, SCHEMA)
+    assert resolved["tables"]["table4-mine"]["dataset"] == "savee"
+    assert resolved["tables"]["table4"]["dataset"] == "merged"
+    shown = as_shown(resolved, "tables", "table4-mine")
+    assert shown["tables"]["table4"] == resolved["tables"]["table4-mine"]
+    assert resolved["tables"]["table4"]["dataset"] == "merged", "the config itself is untouched"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("table5-mine", 'unknown key "table5-mine" in tables'),
+        ("claims-mine", 'unknown key "claims-mine" in tables'),  # there is one list of claims
+        ("table4-", 'unknown key "table4-" in tables'),
+        ("table4-a/b", 'unknown key "table4-a/b" in tables'),
+    ],
+)
+def test_only_some_tables_have_variants(name, message):
+    config = preset("demo-full.yaml")
+    config["tables"][name] = config["tables"]["table4"]
+    with pytest.raises(InputError, match="in tables") as caught:
+        resolve(config, SCHEMA)
+    assert message in str(caught.value)
+
+
+def test_a_variant_is_checked_like_its_table():
+    config = preset("demo-full.yaml")
+    config["tables"]["table4-mine"] = {**config["tables"]["table4"], "budgets": [0.11]}
+    with pytest.raises(InputError, match="tables.table4-mine: 0.11 is not in budget"):
+        resolve(config, SCHEMA)
+    config["tables"]["table4-mine"] = {"dataset": "savee", "budgets": [0.1]}
+    with pytest.raises(InputError, match='key "columns" is missing in tables.table4-mine'):
+        resolve(config, SCHEMA)
+    ablation = config["tables"]["tapt_ablation"]
+    wrong = {**ablation, "arms": {"a": "after", "b": "ft-random"}}
+    config["tables"]["table4-mine"] = config["tables"]["table4"]
+    config["tables"]["tapt_ablation-mine"] = wrong
+    with pytest.raises(InputError, match="tapt_ablation-mine.arms: after and ft-random differ"):
+        resolve(config, SCHEMA)

@@ -253,7 +253,11 @@ def test_the_script_reads_predictions_and_writes_the_same_bytes_twice(tmp_path, 
     written = []
     for turn in ("a", "b"):
         out = SimpleNamespace(**{form: f"{turn}/x.{form}" for form in ("tsv", "md", "tex", "html")})
-        script("comparisons").main(SimpleNamespace(input=source, output=out))
+        script("comparisons").main(
+            SimpleNamespace(
+                input=source, output=out, wildcards=SimpleNamespace(table="comparisons")
+            )
+        )
         written.append([path.read_bytes() for path in sorted(Path(turn).iterdir())])
     assert written[0] == written[1] and len(written[0]) == 4
     tidy = pd.read_csv("a/x.tsv", sep="\t")

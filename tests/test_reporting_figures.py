@@ -183,7 +183,23 @@ def test_scripts(tmp_path):
     )
     for name in ("figure2", "figure3", "confusion"):
         out = SimpleNamespace(**{e: tmp_path / f"{name}.{e}" for e in FORMS})
-        params = SimpleNamespace(arm="after")
-        script(name).main(SimpleNamespace(input=source, output=out, params=params))
+        shown = SimpleNamespace(arm="after", dataset="merged", figure=name)
+        script(name).main(SimpleNamespace(input=source, output=out, wildcards=shown))
         assert (tmp_path / f"{name}.png").read_bytes().startswith(PNG)
     assert len(read_tsv(tmp_path / "confusion.tsv")) == 16
+
+
+def test_a_corpus_of_its_own_is_drawn_without_the_paper_s_line(tmp_path):
+    settings = config()
+    settings["datasets"]["merged"]["extra"] = []
+    scores, times = frames(settings)
+    assert set(curves(settings, scores)["series"]) == set(settings["figures"]["figure2"]["arms"])
+    assert "published" not in set(figure3_data(settings, times)["arm"])
+    settings["figures"]["figure2"]["arms"] = list(settings["arms"])
+    for name, write, data in (
+        ("figure2", write_figure2, scores),
+        ("figure3", write_figure3, times),
+    ):
+        files = [tmp_path / f"{name}.{end}" for end in FORMS]
+        write(settings, data, *files)
+        assert "paper" not in files[0].read_text(encoding="utf-8")

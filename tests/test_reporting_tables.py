@@ -291,7 +291,9 @@ def test_scripts_write_the_same_bytes_twice(tmp_path):
         for turn in ("a", "b"):
             folder = tmp_path / turn
             out = SimpleNamespace(**{form: folder / f"{name}.{form}" for form in forms})
-            script(name).main(SimpleNamespace(input=source, output=out))
+            script(name).main(
+                SimpleNamespace(input=source, output=out, wildcards=SimpleNamespace(table=name))
+            )
             files = sorted(folder.glob(f"{name}.*"))
             written.append({path.name: path.read_bytes() for path in files})
         assert written[0] == written[1]
@@ -302,3 +304,13 @@ def test_scripts_write_the_same_bytes_twice(tmp_path):
     assert "minutes" not in set(read_tsv(tmp_path / "a" / "table2.tsv")["metric"])
     assert set(read_tsv(tmp_path / "a" / "table2.time")["metric"]) == {"minutes"}
     assert read_cells(tmp_path / "scores.tsv")["ua"].dtype == float
+
+
+def test_a_corpus_of_its_own_has_no_printed_number_beside_it():
+    settings = config()
+    settings["datasets"]["merged"]["extra"] = []
+    scores, times = frames(settings)
+    for result in (table2(settings, scores, times), table4(settings, scores)):
+        assert result.cells["published"].isna().all() and result.cells["mean"].notna().all()
+        assert "· paper" not in table.markdown(result)
+        assert "no arm" not in table.markdown(result)

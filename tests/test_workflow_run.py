@@ -53,7 +53,7 @@ def test_the_run_ends_with_every_table_and_figure(tiny_run):
                 ("tsv", "md", "tex", "html")]  # fmt: skip
     expected += [f"figures/{name}.{kind}" for name in CONFIG["figures"] for kind in
                  ("svg", "png", "html", "tsv")]  # fmt: skip
-    expected += [f"figures/confusion-{arm}.{kind}" for arm in CONFIG["arms"] for kind in
+    expected += [f"figures/confusion/merged/{arm}.{kind}" for arm in CONFIG["arms"] for kind in
                  ("svg", "png", "tsv")]  # fmt: skip
     expected += ["config.yaml", "scores.tsv", "times.tsv"]
     sizes = {name: (results / name).stat().st_size for name in expected}
@@ -91,7 +91,7 @@ def test_two_runs_with_one_seed_are_equal_to_the_byte_whatever_the_cores(twin_ru
     assert not different
     for kind in ("labelled.tsv", "query.tsv", "predictions.tsv", "model.safetensors", "latents.npy",
                  "initial.tsv", "scores.tsv", "table4.md", "table2.tsv", "figure2.svg", ".flac",
-                 "confusion-after.png"):  # fmt: skip
+                 "confusion/merged/after.png"):  # fmt: skip
         assert any(path.endswith(kind) for path in compared), kind
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,12 @@ from after_ser.errors import InputError
 Config = dict[str, Any]
 
 _FIGURES_AND_TABLES = ("tables", "figures")
+# Tables and figures of which there may be several, each under a name of its own.
+VARIANTS = (
+    *("table1", "table2", "table4", "comparisons", "learning", "penalty"),
+    *("protocol_effect", "tapt_ablation", "figure2", "figure3"),
+)
+VARIANT_NAME = re.compile(r"[a-z0-9_]+(-[A-Za-z0-9]+)*")
 # Keys of a table that name the arm which its `arms` are measured against.
 _AGAINST = ("reference", "random", "baseline")
 
@@ -28,6 +36,7 @@ def resolve(config: Config, schema_path: str | os.PathLike[str]) -> Config:
     Raises InputError with one line that names the key, what is wrong and what was expected.
     """
     schema = yaml.load(Path(schema_path).read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+    _add_variants(schema, config)
     resolved = _with_defaults(config, schema, schema)
     errors = sorted(Draft202012Validator(schema).iter_errors(resolved), key=lambda e: list(e.path))
     if errors:
@@ -44,9 +53,34 @@ def resolve(config: Config, schema_path: str | os.PathLike[str]) -> Config:
     return resolved
 
 
+def shown_as(name: str) -> str:
+    """Return the table or figure that a variant is one of: "table4" for "table4-savee"."""
+    return name.partition("-")[0]
+
+
+def as_shown(config: Config, section: str, name: str) -> Config:
+    """Return the config as it is for one variant: "table4" says what "table4-savee" says.
+
+    `section` is "tables" or "figures".
+    """
+    items = config[section]
+    return {**config, section: {**items, shown_as(name): items[name]}}
+
+
 def corpus_root(config: Config, corpus: str) -> str:
     """Return the folder of a corpus's release; a relative root is below `corpora_root`."""
     return os.path.join(config["corpora_root"], config["corpora"][corpus].get("root", ""))
+
+
+def _add_variants(schema: Config, config: Config) -> None:
+    """Let `table4-anything` be what `table4` is, so that a table can show several datasets."""
+    for section in _FIGURES_AND_TABLES:
+        properties = schema["properties"][section]["properties"]
+        given = config.get(section)
+        for name in given if isinstance(given, dict) else ():
+            base = shown_as(str(name))
+            if base in VARIANTS and VARIANT_NAME.fullmatch(str(name)):
+                properties[name] = properties[base]
 
 
 def _resolve_ref(node: Any, schema: Config) -> Any:
@@ -226,23 +260,26 @@ def _check_selection(config: Config, name: str) -> None:
 
 
 def _check_tapt_ablation(config: Config) -> None:
-    wanted = config["tables"].get("tapt_ablation")
-    if wanted is None:
-        return
-    arms = {name: config["arms"][name] for name in wanted["arms"].values()}
+    for name, item in config["tables"].items():
+        if shown_as(name) == "tapt_ablation":
+            _check_one_ablation(config, f"config: tables.{name}.arms", item["arms"].values())
+
+
+def _check_one_ablation(config: Config, where: str, names: Iterable[str]) -> None:
+    arms = {name: config["arms"][name] for name in names}
     starts = [arm["start"] for arm in arms.values()]
     if starts.count("pretrained") != 1:
         raise InputError(
-            f"config: tables.tapt_ablation.arms: {starts.count('pretrained')} arms start from "
-            "pretrained; expected one, which the others are compared with"
+            f"{where}: {starts.count('pretrained')} arms start from pretrained; expected one, "
+            "which the others are compared with"
         )
     first = next(iter(arms))
     for name, arm in arms.items():
         for key in ("init", "strategy", "schedule", "protocol", "split"):
             if arm[key] != arms[first][key]:
                 raise InputError(
-                    f"config: tables.tapt_ablation.arms: {first} and {name} differ in {key}; "
-                    "expected arms that differ in start only"
+                    f"{where}: {first} and {name} differ in {key}; expected arms that differ in "
+                    "start only"
                 )
 
 

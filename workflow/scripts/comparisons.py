@@ -1,5 +1,6 @@
 """Scores and predictions -> the table comparisons as TSV, Markdown, LaTeX and HTML."""
 
+from after_ser.config import as_shown
 from after_ser.evaluation.bootstrap import gather_counts, read_speakers
 from after_ser.evaluation.resolved import read_config
 from after_ser.grid import cells_of
@@ -11,7 +12,7 @@ from after_ser.runtime.script import run_script
 
 def main(snakemake):
     source, out = snakemake.input, snakemake.output
-    config = read_config(source.config)
+    config = as_shown(read_config(source.config), "tables", snakemake.wildcards.table)
     shown = cells_of(config, config["tables"]["comparisons"])
     counts = gather_counts(shown, read_speakers(source.manifest), config["classes"])
     summaries = list(getattr(source, "summaries", []))

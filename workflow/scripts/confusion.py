@@ -9,7 +9,8 @@ from after_ser.runtime.script import run_script
 def main(snakemake):
     out = snakemake.output
     config = read_config(snakemake.input.config)
-    name = arm_label(config, snakemake.params.arm)
+    w = snakemake.wildcards
+    name = f"{arm_label(config, w.arm)} on {w.dataset}"
     write_confusion(config, snakemake.input.metrics, name, out.svg, out.png, out.tsv)
 
 

@@ -10,7 +10,7 @@ def main(snakemake):
     config = read_config(snakemake.input.config)
     composition = read_composition(snakemake.input.composition, config["classes"])
     out = snakemake.output
-    result = table1(config, composition, config["tables"]["table1"]["dataset"])
+    result = table1(config, composition, config["tables"][snakemake.wildcards.table]["dataset"])
     table.write(result, out.tsv, out.md, out.tex, out.html)
 
 

@@ -1,5 +1,6 @@
 """Scores and times -> Table 2; its time cells are data of their own (table2_time.tsv)."""
 
+from after_ser.config import as_shown
 from after_ser.evaluation.resolved import read_config
 from after_ser.reporting import table
 from after_ser.reporting.cells import read_cells
@@ -11,7 +12,7 @@ from after_ser.runtime.script import run_script
 def main(snakemake):
     source, out = snakemake.input, snakemake.output
     result = table2(
-        read_config(source.config),
+        as_shown(read_config(source.config), "tables", snakemake.wildcards.table),
         read_cells(source.scores),
         read_cells(source.times),
         list(getattr(source, "summaries", [])),

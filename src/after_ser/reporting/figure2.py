@@ -91,7 +91,8 @@ def curves(config: Mapping[str, Any], scores: pd.DataFrame) -> pd.DataFrame:
                     **{key: summary[key] for key in ("sd", "ci_low", "ci_high", "n")},
                 }
             )
-    for line in published.reference_line().to_dict("records"):
+    beside = published.is_beside(config["datasets"][wanted["dataset"]])
+    for line in published.reference_line().to_dict("records") if beside else []:
         rows.append(
             {
                 "series": "published",
@@ -124,8 +125,10 @@ def _title(config: Mapping[str, Any], data: pd.DataFrame) -> tuple[str, str]:
     )
 
 
-def _draw_published(axes: Any, data: pd.DataFrame) -> Any:
+def _draw_published(axes: Any, data: pd.DataFrame) -> list[Any]:
     line = data[data["series"] == "published"]
+    if line.empty:
+        return []
     return axes.plot(
         100 * line["budget"],
         line["ua"],
@@ -134,7 +137,7 @@ def _draw_published(axes: Any, data: pd.DataFrame) -> Any:
         linewidth=1.4,
         marker=".",
         label=f"AFTER, {PUBLISHED_LABEL}",
-    )[0]
+    )
 
 
 def _draw_arms(
@@ -192,7 +195,7 @@ def _draw_panels(figure: Any, data: pd.DataFrame, chosen: Mapping[str, Look]) ->
         _draw_arms(axes, data, arms, chosen, dodge=1.2)
         paper = _draw_published(axes, data)
         handles, labels = axes.get_legend_handles_labels()
-        own = [(one, text) for one, text in zip(handles, labels, strict=True) if one is not paper]
+        own = [(one, text) for one, text in zip(handles, labels, strict=True) if one not in paper]
         axes.legend(
             [one for one, _ in own],
             [text for _, text in own],
@@ -209,7 +212,7 @@ def _draw_panels(figure: Any, data: pd.DataFrame, chosen: Mapping[str, Look]) ->
     figure.supylabel(Y_TITLE, fontsize=10)
     grey = plt.Line2D([], [], color="#dcdcdc", label="the other arms")
     figure.legend(
-        handles=[paper, grey], loc="upper left", bbox_to_anchor=(0.0, -0.005), ncols=2, fontsize=9
+        handles=[*paper, grey], loc="upper left", bbox_to_anchor=(0.0, -0.005), ncols=2, fontsize=9
     )
     return list(panels)
 
@@ -244,9 +247,15 @@ def _draw_interactive(config: Mapping[str, Any], data: pd.DataFrame, path: str |
     names = frame.drop_duplicates("series").set_index("series")["label"]
     for name in ("n", "folds", "seeds"):
         frame[name] = frame[name].astype(float)  # altair writes a float's NaN as null
-    order = [names[arm] for arm in arms] + [names["published"]]
-    colours = [chosen[arm].colour for arm in arms] + [PUBLISHED]
-    dashes = [[5, 3] if chosen[arm].dashed else [1, 0] for arm in arms] + [[8, 4]]
+    order = [names[arm] for arm in arms]
+    colours = [chosen[arm].colour for arm in arms]
+    dashes = [[5, 3] if chosen[arm].dashed else [1, 0] for arm in arms]
+    if "published" in names:
+        order, colours, dashes = (
+            [*order, names["published"]],
+            [*colours, PUBLISHED],
+            [*dashes, [8, 4]],
+        )
     pick = alt.selection_point(fields=["label"], bind="legend")
     shown = alt.condition(pick, alt.value(1.0), alt.value(0.12))
     faint, hidden = alt.value(0.45), alt.value(0.04)

@@ -122,7 +122,7 @@ def curve(config: Mapping[str, Any], times: pd.DataFrame) -> list[dict[str, Any]
         both["ratio"] = both["total_s"] / both["total_s_base"]
         relative = _summary(values(both, "ratio"), "relative")
         rows.append(row | {"minutes": minutes["minutes"]} | relative)
-    if reference is not None:
+    if reference is not None and published.is_beside(config["datasets"][wanted["dataset"]]):
         paper_base = published.value("AFTER", "minutes", reference)
         for budget in published.budgets(2):
             printed = published.value("AFTER", "minutes", budget)

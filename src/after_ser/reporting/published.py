@@ -63,6 +63,15 @@ def _paper_tapt(start: str, config: Mapping[str, Any]) -> bool:
     return settings.get("objective", "eq1+eq2") == "eq1+eq2"
 
 
+def is_beside(dataset: Mapping[str, Any]) -> bool:
+    """Tell whether the numbers of Tables 2 and 4 and of the figures may stand beside a dataset's.
+
+    The paper has them for Merged: a target corpus with extra corpora. A corpus of its own,
+    such as SAVEE, has no printed number to meet.
+    """
+    return bool(dataset.get("extra"))
+
+
 def column_of(arm: Mapping[str, Any], config: Mapping[str, Any]) -> str | None:
     """Return the Table 4 column that describes the method of `arm`, or None.
 

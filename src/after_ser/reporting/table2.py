@@ -48,13 +48,14 @@ def table2(
     wanted = config["tables"]["table2"]
     arm = wanted["arm"]
     heading = arm_label(config, arm)
-    column = published.column_of(config["arms"][arm], config)
+    beside = published.is_beside(config["datasets"][wanted["dataset"]])
+    column = published.column_of(config["arms"][arm], config) if beside else None
     rows = of_arm(scores, config, wanted, arm)
     rows = rows[[_is_wanted(budget, wanted["budgets"]) for budget in rows["budget"]]]
     time_rows = of_arm(times, config, wanted, arm)
-    paper_budgets = published.budgets(2)
+    paper_budgets = published.budgets(2) if beside else None
     cells, minutes = [], []
-    compared = paper_budgets if column == "AFTER" else []
+    compared = paper_budgets if paper_budgets and column == "AFTER" else []
     for budget in budget_union(wanted["budgets"], compared):
         name = percent(budget)
         here = at_budget(rows, budget)

@@ -54,13 +54,14 @@ def table4(
     columns: dict[str, str] = wanted["columns"]
     schedule = budget_union(wanted["budgets"])
     runs = {heading: of_arm(scores, config, wanted, arm) for heading, arm in columns.items()}
+    beside = published.is_beside(config["datasets"][wanted["dataset"]])
     printed = {
-        heading: published.column_of(config["arms"][arm], config)
+        heading: published.column_of(config["arms"][arm], config) if beside else None
         for heading, arm in columns.items()
     }
-    paper_budgets = published.budgets(4)
+    paper_budgets = published.budgets(4) if beside else None
     cells, used = [], []
-    for budget in budget_union(schedule, paper_budgets):
+    for budget in budget_union(schedule, paper_budgets or []):
         for heading in columns:
             here = at_budget(runs[heading], budget)
             here = here if budget in schedule else here.iloc[:0]
@@ -70,7 +71,7 @@ def table4(
                 value = published.value(printed[heading], metric, budget)
                 cells.append(cell(percent(budget), heading, metric, summary, value))
         for column in published.TABLE4_COLUMNS:  # what the paper has and this config leaves out
-            if column not in printed.values():
+            if beside and column not in printed.values():
                 for metric in METRICS:
                     value = published.value(column, metric, budget)
                     cells.append(cell(percent(budget), f"{column} (no arm)", metric, None, value))
