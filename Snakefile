@@ -28,7 +28,7 @@ rule all:
         table_files(),
         figure_files(),
         # named here, so that one that was lost is made again
-        score_files(None),
+        metrics_files(),
         audit_files(),
     localrule: True
 

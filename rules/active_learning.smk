@@ -14,7 +14,7 @@ clips and labels. (It has to be a file: Snakemake does not look at the params of
 """
 
 SEED = f"{AL}/{{init}}/seed{{seed}}"
-SETTINGS = "results/{run}/{split}/al/{protocol}/{backbone}/{start}"
+SETTINGS = f"results/{RUN}/{{split}}/al/{{protocol}}/{{backbone}}/{{start}}"
 
 
 rule save_settings:
@@ -39,8 +39,8 @@ rule save_settings:
 
 rule initial_set:
     input:
-        fold="results/{run}/{split}/datasets/{dataset}/fold{fold}.tsv",
-        manifest="results/{run}/{split}/datasets/{dataset}/manifest.tsv",
+        fold=f"results/{RUN}/{{split}}/datasets/{{dataset}}/fold{{fold}}.tsv",
+        manifest=f"results/{RUN}/{{split}}/datasets/{{dataset}}/manifest.tsv",
         latents=clustering_latents,
     output:
         initial=f"{SEED}/initial.tsv",
@@ -72,7 +72,7 @@ rule acquire:
         pool=lambda w: ancient(previous_round(w, "pool.tsv")),
         settings=f"{SETTINGS}/settings.json",
         labelled=lambda w: previous_round(w, "labelled.tsv"),
-        manifest="results/{run}/{split}/datasets/{dataset}/manifest.tsv",
+        manifest=f"results/{RUN}/{{split}}/datasets/{{dataset}}/manifest.tsv",
     output:
         query=f"{ROUND}/query.tsv",
         labelled=f"{ROUND}/labelled.tsv",
@@ -108,7 +108,7 @@ rule acquire_with_features:
         pool=lambda w: ancient(previous_round(w, "pool.tsv")),
         settings=f"{SETTINGS}/settings.json",
         labelled=lambda w: previous_round(w, "labelled.tsv"),
-        manifest="results/{run}/{split}/datasets/{dataset}/manifest.tsv",
+        manifest=f"results/{RUN}/{{split}}/datasets/{{dataset}}/manifest.tsv",
         model=model_to_query,
         latents=latents_to_query,
         cnn_latents=cnn_latents_to_query,
@@ -144,11 +144,12 @@ rule acquire_with_features:
         "../workflow/scripts/acquire.py"
 
 
+# A round of an iterative arm, or one budget of a one-shot arm.
 rule fit_round:
     input:
         labelled=f"{ROUND}/labelled.tsv",
-        fold="results/{run}/{split}/datasets/{dataset}/fold{fold}.tsv",
-        manifest="results/{run}/{split}/datasets/{dataset}/manifest.tsv",
+        fold=f"results/{RUN}/{{split}}/datasets/{{dataset}}/fold{{fold}}.tsv",
+        manifest=f"results/{RUN}/{{split}}/datasets/{{dataset}}/manifest.tsv",
         latents=start_latents,
         start=start_weights,
         previous=previous_model,
@@ -163,8 +164,7 @@ rule fit_round:
     log:
         f"{ROUND}/log/fit.log",
     wildcard_constraints:
-        init="kmeans|random",
-        round="[1-9][0-9]*",
+        round="[0-9]+",
     conda:
         "../envs/environment.yaml"
     threads: CONFIG["threads"]
@@ -190,8 +190,8 @@ rule fit_round:
 use rule fit_round as fit_round0 with:
     input:
         labelled=f"{SEED}/round0/labelled.tsv",
-        fold="results/{run}/{split}/datasets/{dataset}/fold{fold}.tsv",
-        manifest="results/{run}/{split}/datasets/{dataset}/manifest.tsv",
+        fold=f"results/{RUN}/{{split}}/datasets/{{dataset}}/fold{{fold}}.tsv",
+        manifest=f"results/{RUN}/{{split}}/datasets/{{dataset}}/manifest.tsv",
         latents=start_latents,
         start=start_weights,
     output:
@@ -221,8 +221,8 @@ use rule fit_round as fit_round0 with:
 
 rule oneshot_subset:
     input:
-        fold="results/{run}/{split}/datasets/{dataset}/fold{fold}.tsv",
-        manifest="results/{run}/{split}/datasets/{dataset}/manifest.tsv",
+        fold=f"results/{RUN}/{{split}}/datasets/{{dataset}}/fold{{fold}}.tsv",
+        manifest=f"results/{RUN}/{{split}}/datasets/{{dataset}}/manifest.tsv",
     output:
         labelled=f"{ROUND}/labelled.tsv",
     log:
@@ -244,20 +244,3 @@ rule oneshot_subset:
         "Random subset of budget {wildcards.round}, fold {wildcards.fold}, seed {wildcards.seed}"
     script:
         "../workflow/scripts/oneshot_subset.py"
-
-
-use rule fit_round as fit_oneshot with:
-    input:
-        labelled=f"{ROUND}/labelled.tsv",
-        fold="results/{run}/{split}/datasets/{dataset}/fold{fold}.tsv",
-        manifest="results/{run}/{split}/datasets/{dataset}/manifest.tsv",
-        latents=start_latents,
-        start=start_weights,
-    log:
-        f"{ROUND}/log/fit_oneshot.log",
-    wildcard_constraints:
-        init="oneshot",
-        round="[0-9]+",
-    message:
-        "Fine-tuning on a random subset: {wildcards.start}, budget {wildcards.round}, "
-        "fold {wildcards.fold}, seed {wildcards.seed}"

@@ -11,15 +11,15 @@ if "scratch" in BACKBONE:
         input:
             manifests=[f"results/corpora/{c}/manifest.tsv" for c in reserved_speakers()],
         output:
-            config="results/{run}/backbone/{backbone}/config.json",
-            weights="results/{run}/backbone/{backbone}/model.safetensors",
-            preprocessor="results/{run}/backbone/{backbone}/preprocessor_config.json",
-            origin="results/{run}/backbone/{backbone}/origin.json",
-            log="results/{run}/backbone/{backbone}/log.tsv",
-            timing="results/{run}/backbone/{backbone}/timing.json",
-            summary="results/{run}/backbone/{backbone}/summary.json",
+            config=f"results/{RUN}/backbone/{{backbone}}/config.json",
+            weights=f"results/{RUN}/backbone/{{backbone}}/model.safetensors",
+            preprocessor=f"results/{RUN}/backbone/{{backbone}}/preprocessor_config.json",
+            origin=f"results/{RUN}/backbone/{{backbone}}/origin.json",
+            log=f"results/{RUN}/backbone/{{backbone}}/log.tsv",
+            timing=f"results/{RUN}/backbone/{{backbone}}/timing.json",
+            summary=f"results/{RUN}/backbone/{{backbone}}/summary.json",
         log:
-            "results/{run}/log/pretrain_backbone/{backbone}.log",
+            f"results/{RUN}/log/pretrain_backbone/{{backbone}}.log",
         conda:
             "../envs/environment.yaml"
         threads: CONFIG["threads"]
@@ -38,7 +38,7 @@ if "scratch" in BACKBONE:
             seed=BACKBONE["pretraining"]["seed"],
             device=CONFIG["device"],
             threads=CONFIG["threads"],
-            state="results/{run}/state/backbone/{backbone}",
+            state=f"results/{RUN}/state/backbone/{{backbone}}",
         message:
             "Pre-training backbone {wildcards.backbone} from scratch"
         script:
@@ -48,12 +48,12 @@ else:
 
     rule materialise_backbone:
         output:
-            config="results/{run}/backbone/{backbone}/config.json",
-            weights="results/{run}/backbone/{backbone}/model.safetensors",
-            preprocessor="results/{run}/backbone/{backbone}/preprocessor_config.json",
-            origin="results/{run}/backbone/{backbone}/origin.json",
+            config=f"results/{RUN}/backbone/{{backbone}}/config.json",
+            weights=f"results/{RUN}/backbone/{{backbone}}/model.safetensors",
+            preprocessor=f"results/{RUN}/backbone/{{backbone}}/preprocessor_config.json",
+            origin=f"results/{RUN}/backbone/{{backbone}}/origin.json",
         log:
-            "results/{run}/log/materialise_backbone/{backbone}.log",
+            f"results/{RUN}/log/materialise_backbone/{{backbone}}.log",
         localrule: True
         conda:
             "../envs/environment.yaml"
@@ -71,15 +71,15 @@ else:
 
 rule pretrained_latents:
     input:
-        weights="results/{run}/backbone/{backbone}/model.safetensors",
-        manifest="results/{run}/{split}/datasets/{dataset}/manifest.tsv",
+        weights=f"results/{RUN}/backbone/{{backbone}}/model.safetensors",
+        manifest=f"results/{RUN}/{{split}}/datasets/{{dataset}}/manifest.tsv",
     output:
         latents=f"{LATENTS}/pretrained/{{dataset}}/latents.npy",
         index=f"{LATENTS}/pretrained/{{dataset}}/index.tsv",
         means=f"{LATENTS}/pretrained/{{dataset}}/means.npy",
         timing=f"{LATENTS}/pretrained/{{dataset}}/timing.json",
     log:
-        "results/{run}/{split}/log/latents/{backbone}/pretrained/{dataset}.log",
+        f"results/{RUN}/{{split}}/log/latents/{{backbone}}/pretrained/{{dataset}}.log",
     conda:
         "../envs/environment.yaml"
     threads: CONFIG["threads"]
@@ -99,13 +99,13 @@ rule pretrained_latents:
 
 rule pretrained_surprisal:
     input:
-        weights="results/{run}/backbone/{backbone}/model.safetensors",
+        weights=f"results/{RUN}/backbone/{{backbone}}/model.safetensors",
         latents=f"{LATENTS}/pretrained/{{dataset}}/latents.npy",
     output:
         surprisal=f"{LATENTS}/pretrained/{{dataset}}/surprisal.npy",
         timing=f"{LATENTS}/pretrained/{{dataset}}/surprisal_timing.json",
     log:
-        "results/{run}/{split}/log/surprisal/{backbone}/pretrained/{dataset}.log",
+        f"results/{RUN}/{{split}}/log/surprisal/{{backbone}}/pretrained/{{dataset}}.log",
     conda:
         "../envs/environment.yaml"
     threads: CONFIG["threads"]

@@ -8,9 +8,9 @@ OUTPUTS: results/{run}/tables/claims.*, claims_parts.tsv
 
 rule claims:
     input:
-        config="results/{run}/config.yaml",
-        scores="results/{run}/scores.tsv",
-        times="results/{run}/times.tsv",
+        config=f"results/{RUN}/config.yaml",
+        scores=f"results/{RUN}/scores.tsv",
+        times=f"results/{RUN}/times.tsv",
         outliers=[f"{TABLE}/outliers.tsv"] if "outliers" in TABLES else [],
         summaries=lambda w: summaries_of("claims"),
     output:
@@ -25,13 +25,13 @@ rule claims:
             labels={"table": "Claims of the paper"},
         ),
     log:
-        "results/{run}/log/claims.log",
+        f"results/{RUN}/log/claims.log",
     localrule: True
     conda:
         "../envs/environment.yaml"
     params:
         method_version="claims-2",
     message:
-        "The paper's claims against {wildcards.run}"
+        "The paper's claims against {RUN}"
     script:
         "../workflow/scripts/claims.py"

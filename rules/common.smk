@@ -51,8 +51,8 @@ METHODS = {
 # Strategies that the scores in pool.tsv are enough for, and those that see more of the pool.
 FROM_SCORES = sorted(s for s in STRATEGIES if STRATEGIES[s].needs <= {"probs"})
 FROM_FEATURES = sorted(set(STRATEGIES) - set(FROM_SCORES))
-AL = "results/{run}/{split}/al/{protocol}/{backbone}/{start}/{dataset}/fold{fold}"
-LATENTS = "results/{run}/{split}/latents/{backbone}"
+AL = f"results/{RUN}/{{split}}/al/{{protocol}}/{{backbone}}/{{start}}/{{dataset}}/fold{{fold}}"
+LATENTS = f"results/{RUN}/{{split}}/latents/{{backbone}}"
 ROUND = f"{AL}/{{init}}/seed{{seed}}/{{strategy}}/round{{round}}"
 
 
@@ -106,7 +106,7 @@ def table1_composition(wildcards):
     """The counts of Table 1's dataset, for the first way its folds are made."""
     shown = CONFIG["tables"][wildcards.table]["dataset"]
     split = next(split for split, dataset in dataset_splits(CONFIG) if dataset == shown)
-    return f"results/{wildcards.run}/{split}/datasets/{shown}/composition.tsv"
+    return f"results/{RUN}/{split}/datasets/{shown}/composition.tsv"
 
 
 @cache
@@ -141,6 +141,11 @@ def variant_label(text):
         return f"{text} ({variant})" if variant else text
 
     return label
+
+
+def metrics_files():
+    """The metrics.json of every cell."""
+    return list({cell.metrics: None for cell in scored_cells()})
 
 
 def score_files(wildcards):
@@ -185,7 +190,7 @@ def compared_manifest(wildcards):
     """The clips of the dataset that is compared, in the folds of the reference arm."""
     item = CONFIG["tables"][wildcards.table]
     split = CONFIG["arms"][item["reference"]]["split"]
-    return f"results/{wildcards.run}/{split}/datasets/{item['dataset']}/manifest.tsv"
+    return f"results/{RUN}/{split}/datasets/{item['dataset']}/manifest.tsv"
 
 
 def selection_files(wildcards):
@@ -250,7 +255,9 @@ def injected_list(wildcards):
     """The list of injected clips, for a dataset that has some."""
     if wildcards.dataset in plain_datasets():
         return []
-    return "results/{run}/{split}/datasets/{dataset}/injected.tsv".format(**wildcards)
+    return f"results/{RUN}/{{split}}/datasets/{{dataset}}/injected.tsv".format(
+        **wildcards
+    )
 
 
 def reserved_speakers():
@@ -261,12 +268,10 @@ def reserved_speakers():
 def start_weights(wildcards):
     """The checkpoint that fine-tuning starts from."""
     if wildcards.start == "pretrained":
-        return (
-            f"results/{wildcards.run}/backbone/{wildcards.backbone}/model.safetensors"
-        )
+        return f"results/{RUN}/backbone/{wildcards.backbone}/model.safetensors"
     seed = tapt_seed(CONFIG, wildcards.start, int(wildcards.seed))
     return (
-        f"results/{wildcards.run}/{wildcards.split}/tapt/{wildcards.backbone}/{wildcards.start}/"
+        f"results/{RUN}/{wildcards.split}/tapt/{wildcards.backbone}/{wildcards.start}/"
         f"{wildcards.dataset}/fold{wildcards.fold}/seed{seed}/model.safetensors"
     )
 
@@ -308,7 +313,8 @@ def previous_model(wildcards):
 
     ancient: what makes a round old is its labelled set, not a model that was written again.
     """
-    if not CONFIG["protocols"][wildcards.protocol]["warm_start"]:
+    warm = CONFIG["protocols"][wildcards.protocol]["warm_start"]
+    if wildcards.init == "oneshot" or not warm:
         return []
     files = ("model/model.safetensors", "model/config.json")
     return [ancient(previous_round(wildcards, name)) for name in files]

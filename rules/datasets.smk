@@ -14,10 +14,10 @@ rule merge_corpora:
             f"results/corpora/{c}/rejected.tsv" for c in members(w.dataset)
         ],
     output:
-        manifest="results/{run}/{split}/datasets/{dataset}/manifest.tsv",
-        dropped="results/{run}/{split}/datasets/{dataset}/dropped.tsv",
+        manifest=f"results/{RUN}/{{split}}/datasets/{{dataset}}/manifest.tsv",
+        dropped=f"results/{RUN}/{{split}}/datasets/{{dataset}}/dropped.tsv",
     log:
-        "results/{run}/{split}/log/merge_corpora/{dataset}.log",
+        f"results/{RUN}/{{split}}/log/merge_corpora/{{dataset}}.log",
     wildcard_constraints:
         dataset=one_of(plain_datasets()),
     conda:
@@ -45,13 +45,13 @@ rule merge_corpora:
 
 rule make_fold:
     input:
-        manifest="results/{run}/{split}/datasets/{dataset}/manifest.tsv",
+        manifest=f"results/{RUN}/{{split}}/datasets/{{dataset}}/manifest.tsv",
         injected=injected_list,
     output:
-        fold="results/{run}/{split}/datasets/{dataset}/fold{fold}.tsv",
-        balance="results/{run}/{split}/datasets/{dataset}/fold{fold}.balance.tsv",
+        fold=f"results/{RUN}/{{split}}/datasets/{{dataset}}/fold{{fold}}.tsv",
+        balance=f"results/{RUN}/{{split}}/datasets/{{dataset}}/fold{{fold}}.balance.tsv",
     log:
-        "results/{run}/{split}/log/make_fold/{dataset}/fold{fold}.log",
+        f"results/{RUN}/{{split}}/log/make_fold/{{dataset}}/fold{{fold}}.log",
     conda:
         "../envs/environment.yaml"
     resources:
@@ -71,27 +71,27 @@ rule make_fold:
 
 rule audit_dataset:
     input:
-        manifest="results/{run}/{split}/datasets/{dataset}/manifest.tsv",
+        manifest=f"results/{RUN}/{{split}}/datasets/{{dataset}}/manifest.tsv",
         injected=injected_list,
         folds=lambda w: [
-            f"results/{w.run}/{w.split}/datasets/{w.dataset}/fold{fold}.tsv"
+            f"results/{RUN}/{w.split}/datasets/{w.dataset}/fold{fold}.tsv"
             for fold in folds(CONFIG, w.dataset)
         ],
         balance=lambda w: [
-            f"results/{w.run}/{w.split}/datasets/{w.dataset}/fold{fold}.balance.tsv"
+            f"results/{RUN}/{w.split}/datasets/{w.dataset}/fold{fold}.balance.tsv"
             for fold in folds(CONFIG, w.dataset)
         ],
     output:
         audit=report(
-            "results/{run}/{split}/datasets/{dataset}/audit.json",
+            f"results/{RUN}/{{split}}/datasets/{{dataset}}/audit.json",
             caption="../workflow/report/audit.rst",
             category="Data",
             subcategory="Leakage audit",
             labels={"dataset": "{dataset}"},
         ),
-        composition="results/{run}/{split}/datasets/{dataset}/composition.tsv",
+        composition=f"results/{RUN}/{{split}}/datasets/{{dataset}}/composition.tsv",
     log:
-        "results/{run}/{split}/log/audit_dataset/{dataset}.log",
+        f"results/{RUN}/{{split}}/log/audit_dataset/{{dataset}}.log",
     conda:
         "../envs/environment.yaml"
     resources:

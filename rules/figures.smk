@@ -4,14 +4,14 @@ REQUIRED INPUTS: results/{run}/{config.yaml,scores.tsv,times.tsv}, metrics.json 
 OUTPUTS: results/{run}/figures/
 """
 
-FIGURE = "results/{run}/figures"
+FIGURE = f"results/{RUN}/figures"
 
 
 rule figure2:
     input:
-        config="results/{run}/config.yaml",
-        scores="results/{run}/scores.tsv",
-        times="results/{run}/times.tsv",
+        config=f"results/{RUN}/config.yaml",
+        scores=f"results/{RUN}/scores.tsv",
+        times=f"results/{RUN}/times.tsv",
     output:
         svg=f"{FIGURE}/{{figure}}.svg",
         png=report(
@@ -31,7 +31,7 @@ rule figure2:
         ),
         tsv=f"{FIGURE}/{{figure}}.tsv",
     log:
-        "results/{run}/log/{figure}.log",
+        f"results/{RUN}/log/{{figure}}.log",
     wildcard_constraints:
         figure=variants("figure2"),
     localrule: True
@@ -40,16 +40,16 @@ rule figure2:
     params:
         method_version="figure2-1",
     message:
-        "{wildcards.figure} of {wildcards.run}"
+        "{wildcards.figure} of {RUN}"
     script:
         "../workflow/scripts/figure2.py"
 
 
 rule figure3:
     input:
-        config="results/{run}/config.yaml",
-        scores="results/{run}/scores.tsv",
-        times="results/{run}/times.tsv",
+        config=f"results/{RUN}/config.yaml",
+        scores=f"results/{RUN}/scores.tsv",
+        times=f"results/{RUN}/times.tsv",
     output:
         svg=f"{FIGURE}/{{figure}}.svg",
         png=report(
@@ -66,7 +66,7 @@ rule figure3:
         ),
         tsv=f"{FIGURE}/{{figure}}.tsv",
     log:
-        "results/{run}/log/{figure}.log",
+        f"results/{RUN}/log/{{figure}}.log",
     wildcard_constraints:
         figure=variants("figure3"),
     localrule: True
@@ -75,14 +75,14 @@ rule figure3:
     params:
         method_version="figure3-1",
     message:
-        "{wildcards.figure} of {wildcards.run}"
+        "{wildcards.figure} of {RUN}"
     script:
         "../workflow/scripts/figure3.py"
 
 
 rule confusion:
     input:
-        config="results/{run}/config.yaml",
+        config=f"results/{RUN}/config.yaml",
         metrics=lambda w: [cell.metrics for cell in last_cells()[w.dataset, w.arm]],
     output:
         png=report(
@@ -95,7 +95,7 @@ rule confusion:
         svg=f"{FIGURE}/confusion/{{dataset}}/{{arm}}.svg",
         tsv=f"{FIGURE}/confusion/{{dataset}}/{{arm}}.tsv",
     log:
-        "results/{run}/log/confusion/{dataset}/{arm}.log",
+        f"results/{RUN}/log/confusion/{{dataset}}/{{arm}}.log",
     wildcard_constraints:
         arm="[A-Za-z][A-Za-z0-9-]*",
     localrule: True

@@ -8,22 +8,22 @@ OUTPUTS: results/{run}/{split}/datasets/{dataset}/{base/manifest.tsv,manifest.ts
 
 use rule merge_corpora as merge_own_corpora with:
     output:
-        manifest="results/{run}/{split}/datasets/{dataset}/base/manifest.tsv",
-        dropped="results/{run}/{split}/datasets/{dataset}/dropped.tsv",
+        manifest=f"results/{RUN}/{{split}}/datasets/{{dataset}}/base/manifest.tsv",
+        dropped=f"results/{RUN}/{{split}}/datasets/{{dataset}}/dropped.tsv",
     wildcard_constraints:
         dataset=one_of(injected_datasets()),
 
 
 rule inject_outliers:
     input:
-        manifest="results/{run}/{split}/datasets/{dataset}/base/manifest.tsv",
+        manifest=f"results/{RUN}/{{split}}/datasets/{{dataset}}/base/manifest.tsv",
         foreign=foreign_manifest,
     output:
-        manifest="results/{run}/{split}/datasets/{dataset}/manifest.tsv",
-        injected="results/{run}/{split}/datasets/{dataset}/injected.tsv",
-        audio=directory("results/{run}/{split}/datasets/{dataset}/injected"),
+        manifest=f"results/{RUN}/{{split}}/datasets/{{dataset}}/manifest.tsv",
+        injected=f"results/{RUN}/{{split}}/datasets/{{dataset}}/injected.tsv",
+        audio=directory(f"results/{RUN}/{{split}}/datasets/{{dataset}}/injected"),
     log:
-        "results/{run}/{split}/log/inject_outliers/{dataset}.log",
+        f"results/{RUN}/{{split}}/log/inject_outliers/{{dataset}}.log",
     wildcard_constraints:
         dataset=one_of(injected_datasets()),
     conda:
@@ -45,7 +45,7 @@ rule inject_outliers:
 
 rule outliers:
     input:
-        config="results/{run}/config.yaml",
+        config=f"results/{RUN}/config.yaml",
         files=outlier_files(CONFIG),
         summaries=lambda w: summaries_of("outliers"),
     output:
@@ -59,13 +59,13 @@ rule outliers:
             labels={"table": "Outliers among the picks"},
         ),
     log:
-        "results/{run}/log/outliers.log",
+        f"results/{RUN}/log/outliers.log",
     localrule: True
     conda:
         "../envs/environment.yaml"
     params:
         method_version="outliers-1",
     message:
-        "Outliers among the picks of {wildcards.run}"
+        "Outliers among the picks of {RUN}"
     script:
         "../workflow/scripts/outliers.py"

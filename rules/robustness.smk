@@ -12,8 +12,8 @@ rule robustness:
         predictions=f"{SEED}/{{place}}/predictions.tsv",
         metrics=f"{SEED}/{{place}}/metrics.json",
         start=start_weights,
-        fold="results/{run}/{split}/datasets/{dataset}/fold{fold}.tsv",
-        manifest="results/{run}/{split}/datasets/{dataset}/manifest.tsv",
+        fold=f"results/{RUN}/{{split}}/datasets/{{dataset}}/fold{{fold}}.tsv",
+        manifest=f"results/{RUN}/{{split}}/datasets/{{dataset}}/manifest.tsv",
     output:
         scores=f"{SEED}/{{place}}/robustness.tsv",
     log:
@@ -41,7 +41,7 @@ rule robustness:
 
 rule robustness_table:
     input:
-        config="results/{run}/config.yaml",
+        config=f"results/{RUN}/config.yaml",
         scores=[cell.robustness for cell in robustness_cells(CONFIG)],
         summaries=lambda w: summaries_of("robustness"),
     output:
@@ -55,21 +55,21 @@ rule robustness_table:
             labels={"table": "Robustness"},
         ),
     log:
-        "results/{run}/log/robustness_table.log",
+        f"results/{RUN}/log/robustness_table.log",
     localrule: True
     conda:
         "../envs/environment.yaml"
     params:
         method_version="robustness_table-1",
     message:
-        "Robustness table of {wildcards.run}"
+        "Robustness table of {RUN}"
     script:
         "../workflow/scripts/robustness_table.py"
 
 
 rule robustness_figure:
     input:
-        config="results/{run}/config.yaml",
+        config=f"results/{RUN}/config.yaml",
         scores=[cell.robustness for cell in robustness_cells(CONFIG)],
     output:
         svg=f"{FIGURE}/robustness.svg",
@@ -87,13 +87,13 @@ rule robustness_figure:
         ),
         tsv=f"{FIGURE}/robustness.tsv",
     log:
-        "results/{run}/log/robustness_figure.log",
+        f"results/{RUN}/log/robustness_figure.log",
     localrule: True
     conda:
         "../envs/environment.yaml"
     params:
         method_version="robustness_figure-1",
     message:
-        "Robustness figure of {wildcards.run}"
+        "Robustness figure of {RUN}"
     script:
         "../workflow/scripts/robustness_figure.py"

@@ -5,21 +5,21 @@ predictions.tsv of the cells that are compared, manifest.tsv
 OUTPUTS: results/{run}/{config.yaml,scores.tsv,times.tsv}, results/{run}/tables/
 """
 
-TABLE = "results/{run}/tables"
+TABLE = f"results/{RUN}/tables"
 
 
 rule save_config:
     output:
-        config="results/{run}/config.yaml",
+        config=f"results/{RUN}/config.yaml",
     log:
-        "results/{run}/log/save_config.log",
+        f"results/{RUN}/log/save_config.log",
     localrule: True
     conda:
         "../envs/environment.yaml"
     params:
         config=CONFIG,
     message:
-        "Saving the resolved configuration of {wildcards.run}"
+        "Saving the resolved configuration of {RUN}"
     script:
         "../workflow/scripts/save_config.py"
 
@@ -27,26 +27,26 @@ rule save_config:
 rule gather_scores:
     input:
         files=score_files,
-        config="results/{run}/config.yaml",
+        config=f"results/{RUN}/config.yaml",
     output:
-        scores="results/{run}/scores.tsv",
-        times="results/{run}/times.tsv",
+        scores=f"results/{RUN}/scores.tsv",
+        times=f"results/{RUN}/times.tsv",
     log:
-        "results/{run}/log/gather_scores.log",
+        f"results/{RUN}/log/gather_scores.log",
     localrule: True
     conda:
         "../envs/environment.yaml"
     params:
         method_version="gather-1",
     message:
-        "Gathering the scores and times of {wildcards.run}"
+        "Gathering the scores and times of {RUN}"
     script:
         "../workflow/scripts/gather_scores.py"
 
 
 rule table1:
     input:
-        config="results/{run}/config.yaml",
+        config=f"results/{RUN}/config.yaml",
         composition=table1_composition,
     output:
         tsv=f"{TABLE}/{{table}}.tsv",
@@ -59,7 +59,7 @@ rule table1:
             labels={"table": variant_label("1 Datasets")},
         ),
     log:
-        "results/{run}/log/{table}.log",
+        f"results/{RUN}/log/{{table}}.log",
     wildcard_constraints:
         table=variants("table1"),
     localrule: True
@@ -68,16 +68,16 @@ rule table1:
     params:
         method_version="table1-1",
     message:
-        "{wildcards.table} of {wildcards.run}"
+        "{wildcards.table} of {RUN}"
     script:
         "../workflow/scripts/table1.py"
 
 
 rule table2:
     input:
-        config="results/{run}/config.yaml",
-        scores="results/{run}/scores.tsv",
-        times="results/{run}/times.tsv",
+        config=f"results/{RUN}/config.yaml",
+        scores=f"results/{RUN}/scores.tsv",
+        times=f"results/{RUN}/times.tsv",
         summaries=tapt_summaries,
     output:
         tsv=f"{TABLE}/{{table}}.tsv",
@@ -91,7 +91,7 @@ rule table2:
             labels={"table": variant_label("2 AFTER by labelled share")},
         ),
     log:
-        "results/{run}/log/{table}.log",
+        f"results/{RUN}/log/{{table}}.log",
     wildcard_constraints:
         table=variants("table2"),
     localrule: True
@@ -100,16 +100,16 @@ rule table2:
     params:
         method_version="table2-2",
     message:
-        "{wildcards.table} of {wildcards.run}"
+        "{wildcards.table} of {RUN}"
     script:
         "../workflow/scripts/table2.py"
 
 
 rule table4:
     input:
-        config="results/{run}/config.yaml",
-        scores="results/{run}/scores.tsv",
-        times="results/{run}/times.tsv",
+        config=f"results/{RUN}/config.yaml",
+        scores=f"results/{RUN}/scores.tsv",
+        times=f"results/{RUN}/times.tsv",
         summaries=tapt_summaries,
     output:
         tsv=f"{TABLE}/{{table}}.tsv",
@@ -122,7 +122,7 @@ rule table4:
             labels={"table": variant_label("4 Ablation")},
         ),
     log:
-        "results/{run}/log/{table}.log",
+        f"results/{RUN}/log/{{table}}.log",
     wildcard_constraints:
         table=variants("table4"),
     localrule: True
@@ -131,15 +131,15 @@ rule table4:
     params:
         method_version="table4-3",
     message:
-        "{wildcards.table} of {wildcards.run}"
+        "{wildcards.table} of {RUN}"
     script:
         "../workflow/scripts/table4.py"
 
 
 rule comparisons:
     input:
-        config="results/{run}/config.yaml",
-        scores="results/{run}/scores.tsv",
+        config=f"results/{RUN}/config.yaml",
+        scores=f"results/{RUN}/scores.tsv",
         summaries=tapt_summaries,
         predictions=compared_predictions,
         manifest=compared_manifest,
@@ -154,7 +154,7 @@ rule comparisons:
             labels={"table": variant_label("Comparisons with a reference arm")},
         ),
     log:
-        "results/{run}/log/{table}.log",
+        f"results/{RUN}/log/{{table}}.log",
     wildcard_constraints:
         table=variants("comparisons"),
     localrule: True
@@ -163,15 +163,15 @@ rule comparisons:
     params:
         method_version="comparisons-2",
     message:
-        "{wildcards.table} of {wildcards.run}"
+        "{wildcards.table} of {RUN}"
     script:
         "../workflow/scripts/comparisons.py"
 
 
 rule learning:
     input:
-        config="results/{run}/config.yaml",
-        scores="results/{run}/scores.tsv",
+        config=f"results/{RUN}/config.yaml",
+        scores=f"results/{RUN}/scores.tsv",
         summaries=tapt_summaries,
     output:
         tsv=f"{TABLE}/{{table}}.tsv",
@@ -184,7 +184,7 @@ rule learning:
             labels={"table": variant_label("Learning curves")},
         ),
     log:
-        "results/{run}/log/{table}.log",
+        f"results/{RUN}/log/{{table}}.log",
     wildcard_constraints:
         table=variants("learning"),
     localrule: True
@@ -193,15 +193,15 @@ rule learning:
     params:
         method_version="learning-2",
     message:
-        "{wildcards.table} of {wildcards.run}"
+        "{wildcards.table} of {RUN}"
     script:
         "../workflow/scripts/learning.py"
 
 
 rule penalty:
     input:
-        config="results/{run}/config.yaml",
-        scores="results/{run}/scores.tsv",
+        config=f"results/{RUN}/config.yaml",
+        scores=f"results/{RUN}/scores.tsv",
         summaries=tapt_summaries,
     output:
         tsv=f"{TABLE}/{{table}}.tsv",
@@ -214,7 +214,7 @@ rule penalty:
             labels={"table": variant_label("Pairwise penalty matrix")},
         ),
     log:
-        "results/{run}/log/{table}.log",
+        f"results/{RUN}/log/{{table}}.log",
     wildcard_constraints:
         table=variants("penalty"),
     localrule: True
@@ -223,15 +223,15 @@ rule penalty:
     params:
         method_version="penalty-2",
     message:
-        "{wildcards.table} of {wildcards.run}"
+        "{wildcards.table} of {RUN}"
     script:
         "../workflow/scripts/penalty.py"
 
 
 rule protocol_effect:
     input:
-        config="results/{run}/config.yaml",
-        scores="results/{run}/scores.tsv",
+        config=f"results/{RUN}/config.yaml",
+        scores=f"results/{RUN}/scores.tsv",
         queries=selection_files,
         summaries=tapt_summaries,
     output:
@@ -245,7 +245,7 @@ rule protocol_effect:
             labels={"table": variant_label("Protocol effect")},
         ),
     log:
-        "results/{run}/log/{table}.log",
+        f"results/{RUN}/log/{{table}}.log",
     wildcard_constraints:
         table=variants("protocol_effect"),
     localrule: True
@@ -254,15 +254,15 @@ rule protocol_effect:
     params:
         method_version="protocol_effect-2",
     message:
-        "{wildcards.table} of {wildcards.run}"
+        "{wildcards.table} of {RUN}"
     script:
         "../workflow/scripts/protocol_effect.py"
 
 
 rule tapt_ablation:
     input:
-        config="results/{run}/config.yaml",
-        scores="results/{run}/scores.tsv",
+        config=f"results/{RUN}/config.yaml",
+        scores=f"results/{RUN}/scores.tsv",
         summaries=tapt_summaries,
     output:
         tsv=f"{TABLE}/{{table}}.tsv",
@@ -275,7 +275,7 @@ rule tapt_ablation:
             labels={"table": variant_label("TAPT ablation")},
         ),
     log:
-        "results/{run}/log/{table}.log",
+        f"results/{RUN}/log/{{table}}.log",
     wildcard_constraints:
         table=variants("tapt_ablation"),
     localrule: True
@@ -284,6 +284,6 @@ rule tapt_ablation:
     params:
         method_version="tapt_ablation-2",
     message:
-        "{wildcards.table} of {wildcards.run}"
+        "{wildcards.table} of {RUN}"
     script:
         "../workflow/scripts/tapt_ablation.py"

@@ -10,18 +10,18 @@ TAPT = "{backbone}/{start}/{dataset}/fold{fold}/seed{seed}"
 
 rule tapt:
     input:
-        weights="results/{run}/backbone/{backbone}/model.safetensors",
-        manifest="results/{run}/{split}/datasets/{dataset}/manifest.tsv",
-        fold="results/{run}/{split}/datasets/{dataset}/fold{fold}.tsv",
+        weights=f"results/{RUN}/backbone/{{backbone}}/model.safetensors",
+        manifest=f"results/{RUN}/{{split}}/datasets/{{dataset}}/manifest.tsv",
+        fold=f"results/{RUN}/{{split}}/datasets/{{dataset}}/fold{{fold}}.tsv",
     output:
-        config=f"results/{{run}}/{{split}}/tapt/{TAPT}/config.json",
-        weights=f"results/{{run}}/{{split}}/tapt/{TAPT}/model.safetensors",
-        preprocessor=f"results/{{run}}/{{split}}/tapt/{TAPT}/preprocessor_config.json",
-        log=f"results/{{run}}/{{split}}/tapt/{TAPT}/log.tsv",
-        timing=f"results/{{run}}/{{split}}/tapt/{TAPT}/timing.json",
-        summary=f"results/{{run}}/{{split}}/tapt/{TAPT}/summary.json",
+        config=f"results/{RUN}/{{split}}/tapt/{TAPT}/config.json",
+        weights=f"results/{RUN}/{{split}}/tapt/{TAPT}/model.safetensors",
+        preprocessor=f"results/{RUN}/{{split}}/tapt/{TAPT}/preprocessor_config.json",
+        log=f"results/{RUN}/{{split}}/tapt/{TAPT}/log.tsv",
+        timing=f"results/{RUN}/{{split}}/tapt/{TAPT}/timing.json",
+        summary=f"results/{RUN}/{{split}}/tapt/{TAPT}/summary.json",
     log:
-        f"results/{{run}}/{{split}}/log/tapt/{TAPT}.log",
+        f"results/{RUN}/{{split}}/log/tapt/{TAPT}.log",
     wildcard_constraints:
         start="(?!pretrained/)[A-Za-z][A-Za-z0-9-]*",
     conda:
@@ -41,7 +41,7 @@ rule tapt:
         seed=lambda w: int(w.seed),
         device=CONFIG["device"],
         threads=CONFIG["threads"],
-        state=f"results/{{run}}/{{split}}/state/tapt/{TAPT}",
+        state=f"results/{RUN}/{{split}}/state/tapt/{TAPT}",
     message:
         "TAPT ({wildcards.start}) on {wildcards.dataset}, fold {wildcards.fold}"
     script:
@@ -50,15 +50,15 @@ rule tapt:
 
 rule tapt_latents:
     input:
-        weights=f"results/{{run}}/{{split}}/tapt/{TAPT}/model.safetensors",
-        manifest="results/{run}/{split}/datasets/{dataset}/manifest.tsv",
+        weights=f"results/{RUN}/{{split}}/tapt/{TAPT}/model.safetensors",
+        manifest=f"results/{RUN}/{{split}}/datasets/{{dataset}}/manifest.tsv",
     output:
-        latents=f"results/{{run}}/{{split}}/latents/{TAPT}/latents.npy",
-        index=f"results/{{run}}/{{split}}/latents/{TAPT}/index.tsv",
-        means=f"results/{{run}}/{{split}}/latents/{TAPT}/means.npy",
-        timing=f"results/{{run}}/{{split}}/latents/{TAPT}/timing.json",
+        latents=f"results/{RUN}/{{split}}/latents/{TAPT}/latents.npy",
+        index=f"results/{RUN}/{{split}}/latents/{TAPT}/index.tsv",
+        means=f"results/{RUN}/{{split}}/latents/{TAPT}/means.npy",
+        timing=f"results/{RUN}/{{split}}/latents/{TAPT}/timing.json",
     log:
-        f"results/{{run}}/{{split}}/log/latents/{TAPT}.log",
+        f"results/{RUN}/{{split}}/log/latents/{TAPT}.log",
     conda:
         "../envs/environment.yaml"
     threads: CONFIG["threads"]
@@ -78,13 +78,13 @@ rule tapt_latents:
 
 rule tapt_surprisal:
     input:
-        weights=f"results/{{run}}/{{split}}/tapt/{TAPT}/model.safetensors",
-        latents=f"results/{{run}}/{{split}}/latents/{TAPT}/latents.npy",
+        weights=f"results/{RUN}/{{split}}/tapt/{TAPT}/model.safetensors",
+        latents=f"results/{RUN}/{{split}}/latents/{TAPT}/latents.npy",
     output:
-        surprisal=f"results/{{run}}/{{split}}/latents/{TAPT}/surprisal.npy",
-        timing=f"results/{{run}}/{{split}}/latents/{TAPT}/surprisal_timing.json",
+        surprisal=f"results/{RUN}/{{split}}/latents/{TAPT}/surprisal.npy",
+        timing=f"results/{RUN}/{{split}}/latents/{TAPT}/surprisal_timing.json",
     log:
-        f"results/{{run}}/{{split}}/log/surprisal/{TAPT}.log",
+        f"results/{RUN}/{{split}}/log/surprisal/{TAPT}.log",
     conda:
         "../envs/environment.yaml"
     threads: CONFIG["threads"]
