@@ -9,7 +9,7 @@ BIN := .venv/bin
 # a fifth of a core in a run of a thousand jobs.
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --max-jobs-per-timespan 1000/10s
 
-.PHONY: help demo demo-full open open-full open-quick test test-fast lint refresh lock clean
+.PHONY: help demo demo-full open open-full open-quick fewshot test test-fast lint refresh lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -42,6 +42,11 @@ open-full: .venv/installed  ## every strategy, switch, objective and noise on th
 open-quick: .venv/installed  ## two folds, one seed and few budgets of `make open` (under 10 minutes)
 	$(SNAKEMAKE) --configfile config/open-quick.yaml --config corpora_root="$(CORPORA)"
 	@$(BIN)/python -m after_ser report open-quick --configfile config/open-quick.yaml \
+	  --config corpora_root="$(CORPORA)" --cores $(CORES)
+
+fewshot: .venv/installed  ## pre-finetuning for few-shot: make fewshot CORPORA=<folder with ESD and the sources>
+	$(SNAKEMAKE) --configfile config/fewshot.yaml --config corpora_root="$(CORPORA)" --resources gpu=1
+	@$(BIN)/python -m after_ser report fewshot --configfile config/fewshot.yaml \
 	  --config corpora_root="$(CORPORA)" --cores $(CORES)
 
 test: .venv/installed  ## all tests (under 20 minutes)

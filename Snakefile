@@ -29,17 +29,22 @@ rule all:
         figure_files(),
         # named here, so that one that was lost is made again
         metrics_files(),
+        baseline_files(),
         audit_files(),
     localrule: True
 
 
+include: "rules/starts.smk"
 include: "rules/corpora.smk"
 include: "rules/datasets.smk"
 include: "rules/backbone.smk"
 include: "rules/tapt.smk"
+include: "rules/ptapt.smk"
 include: "rules/active_learning.smk"
 include: "rules/tables.smk"
+include: "rules/baselines.smk"
 include: "rules/claims.smk"
 include: "rules/figures.smk"
 include: "rules/robustness.smk"
 include: "rules/outliers.smk"
+include: "rules/fewshot.smk"

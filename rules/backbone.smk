@@ -5,68 +5,73 @@ OUTPUTS: results/{run}/backbone/{backbone}/ (a Hugging Face checkpoint folder),
          results/{run}/{split}/latents/{backbone}/pretrained/{dataset}/
 """
 
-if "scratch" in BACKBONE:
 
-    rule pretrain_backbone:
-        input:
-            manifests=[f"results/corpora/{c}/manifest.tsv" for c in reserved_speakers()],
-        output:
-            config=f"results/{RUN}/backbone/{{backbone}}/config.json",
-            weights=f"results/{RUN}/backbone/{{backbone}}/model.safetensors",
-            preprocessor=f"results/{RUN}/backbone/{{backbone}}/preprocessor_config.json",
-            origin=f"results/{RUN}/backbone/{{backbone}}/origin.json",
-            log=f"results/{RUN}/backbone/{{backbone}}/log.tsv",
-            timing=f"results/{RUN}/backbone/{{backbone}}/timing.json",
-            summary=f"results/{RUN}/backbone/{{backbone}}/summary.json",
-        log:
-            f"results/{RUN}/log/pretrain_backbone/{{backbone}}.log",
-        conda:
-            "../envs/environment.yaml"
-        threads: CONFIG["threads"]
-        resources:
-            gpu=GPU,
-            mem_mb=8000,
-            runtime=training_minutes(1440),
-        params:
-            method_version=METHODS["pretrain"],
-            corpora=list(reserved_speakers()),
-            use=reserved_speakers(),
-            arch=BACKBONE["scratch"],
-            settings={
-                k: v for k, v in BACKBONE["pretraining"].items() if k != "corpora"
-            },
-            seed=BACKBONE["pretraining"]["seed"],
-            device=CONFIG["device"],
-            threads=CONFIG["threads"],
-            state=f"results/{RUN}/state/backbone/{{backbone}}",
-        message:
-            "Pre-training backbone {wildcards.backbone} from scratch"
-        script:
-            "../workflow/scripts/pretrain_backbone.py"
+rule pretrain_backbone:
+    input:
+        manifests=lambda w: [
+            f"results/corpora/{c}/manifest.tsv"
+            for c in pretraining(w.backbone)["corpora"]
+        ],
+    output:
+        config=f"results/{RUN}/backbone/{{backbone}}/config.json",
+        weights=f"results/{RUN}/backbone/{{backbone}}/model.safetensors",
+        preprocessor=f"results/{RUN}/backbone/{{backbone}}/preprocessor_config.json",
+        origin=f"results/{RUN}/backbone/{{backbone}}/origin.json",
+        log=f"results/{RUN}/backbone/{{backbone}}/log.tsv",
+        timing=f"results/{RUN}/backbone/{{backbone}}/timing.json",
+        summary=f"results/{RUN}/backbone/{{backbone}}/summary.json",
+    log:
+        f"results/{RUN}/log/pretrain_backbone/{{backbone}}.log",
+    wildcard_constraints:
+        backbone=one_of(scratch_backbones()),
+    conda:
+        "../envs/environment.yaml"
+    threads: CONFIG["threads"]
+    resources:
+        gpu=GPU,
+        mem_mb=8000,
+        runtime=training_minutes(1440),
+    params:
+        method_version=METHODS["pretrain"],
+        corpora=lambda w: list(pretraining(w.backbone)["corpora"]),
+        use=lambda w: pretraining(w.backbone)["corpora"],
+        arch=lambda w: CONFIG["backbones"][w.backbone]["scratch"],
+        settings=lambda w: {
+            k: v for k, v in pretraining(w.backbone).items() if k != "corpora"
+        },
+        seed=lambda w: pretraining(w.backbone)["seed"],
+        device=CONFIG["device"],
+        threads=CONFIG["threads"],
+        state=f"results/{RUN}/state/backbone/{{backbone}}",
+    message:
+        "Pre-training backbone {wildcards.backbone} from scratch"
+    script:
+        "../workflow/scripts/pretrain_backbone.py"
 
-else:
 
-    rule materialise_backbone:
-        output:
-            config=f"results/{RUN}/backbone/{{backbone}}/config.json",
-            weights=f"results/{RUN}/backbone/{{backbone}}/model.safetensors",
-            preprocessor=f"results/{RUN}/backbone/{{backbone}}/preprocessor_config.json",
-            origin=f"results/{RUN}/backbone/{{backbone}}/origin.json",
-        log:
-            f"results/{RUN}/log/materialise_backbone/{{backbone}}.log",
-        localrule: True
-        conda:
-            "../envs/environment.yaml"
-        resources:
-            mem_mb=4000,
-            runtime=60,
-        params:
-            method_version=METHODS["materialise"],
-            backbone=BACKBONE,
-        message:
-            "Fetching backbone {wildcards.backbone}"
-        script:
-            "../workflow/scripts/materialise_backbone.py"
+rule materialise_backbone:
+    output:
+        config=f"results/{RUN}/backbone/{{backbone}}/config.json",
+        weights=f"results/{RUN}/backbone/{{backbone}}/model.safetensors",
+        preprocessor=f"results/{RUN}/backbone/{{backbone}}/preprocessor_config.json",
+        origin=f"results/{RUN}/backbone/{{backbone}}/origin.json",
+    log:
+        f"results/{RUN}/log/materialise_backbone/{{backbone}}.log",
+    wildcard_constraints:
+        backbone=one_of(sorted(set(CONFIG["backbones"]) - set(scratch_backbones()))),
+    localrule: True
+    conda:
+        "../envs/environment.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        method_version=METHODS["materialise"],
+        backbone=lambda w: backbone_settings(w.backbone),
+    message:
+        "Fetching backbone {wildcards.backbone}"
+    script:
+        "../workflow/scripts/materialise_backbone.py"
 
 
 rule pretrained_latents:

@@ -12,6 +12,7 @@ rule claims:
         scores=f"results/{RUN}/scores.tsv",
         times=f"results/{RUN}/times.tsv",
         outliers=[f"{TABLE}/outliers.tsv"] if "outliers" in TABLES else [],
+        baselines=f"results/{RUN}/baseline_scores.tsv" if "table3" in TABLES else [],
         summaries=lambda w: summaries_of("claims"),
     output:
         tsv=f"{TABLE}/claims.tsv",
@@ -30,7 +31,7 @@ rule claims:
     conda:
         "../envs/environment.yaml"
     params:
-        method_version="claims-2",
+        method_version="claims-3",
     message:
         "The paper's claims against {RUN}"
     script:

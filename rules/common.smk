@@ -6,14 +6,17 @@ from functools import cache
 from snakemake.exceptions import WorkflowError
 
 from after_ser.acquisition.registry import STRATEGIES, SURPRISAL
-from after_ser.config import corpus_root, requested, resolve, shown_as
+from after_ser.baselines.registry import registered
+from after_ser.config import corpus_root, datasets_of, requested, resolve, shown_as
 from after_ser.errors import InputError
 from after_ser.grid import (
+    baseline_cells,
     cells,
     cells_of,
     dataset_splits,
     folds,
     outlier_files,
+    reserved_speakers,
     robustness_cells,
     tapt_seed,
 )
@@ -24,6 +27,7 @@ from after_ser.protocol import (
     round0_protocol,
 )
 from after_ser.runtime.environment import set_job_environment
+from after_ser.starts import start_uses_labels
 
 try:
     CONFIG = resolve(config, f"{workflow.basedir}/config/schema/config.schema.yaml")
@@ -33,7 +37,6 @@ except InputError as error:
 set_job_environment(CONFIG["threads"])
 
 RUN = CONFIG["run"]
-BACKBONE = CONFIG["backbones"][CONFIG["backbone"]]
 GPU = CONFIG["gpus_per_job"]
 TABLES = sorted(CONFIG["tables"])
 FIGURES = sorted(CONFIG["figures"])
@@ -60,6 +63,7 @@ wildcard_constraints:
     run="[A-Za-z][A-Za-z0-9-]*",
     split="paper|released",
     corpus="[A-Za-z][A-Za-z0-9-]*",
+    baseline="[A-Za-z][A-Za-z0-9-]*",
     dataset="[A-Za-z][A-Za-z0-9-]*",
     backbone="[A-Za-z][A-Za-z0-9-]*",
     protocol="[A-Za-z][A-Za-z0-9-]*",
@@ -77,7 +81,8 @@ def table_files():
     files = [
         f"results/{RUN}/tables/{name}.{suffix}" for name in TABLES for suffix in formats
     ]
-    return [*files, *([f"results/{RUN}/scores.tsv"] if scored_cells() else [])]
+    files += [f"results/{RUN}/scores.tsv"] if scored_cells() else []
+    return files + ([f"results/{RUN}/baseline_scores.tsv"] if baseline_files() else [])
 
 
 def figure_files():
@@ -157,6 +162,40 @@ def score_files(wildcards):
     return list(found)
 
 
+def baseline_files():
+    """The metrics and timing files that baseline_scores.tsv and baseline_times.tsv are made of."""
+    found = {}
+    for cell in baseline_cells(CONFIG):
+        found.update(dict.fromkeys((cell.metrics, *cell.lineage)))
+    return list(found)
+
+
+def baseline_features(wildcards):
+    """The features of a dataset that a baseline's folds share, where its method extracts some."""
+    if not registered(baseline_method(wildcards)).extracts:
+        return []
+    root = f"results/{RUN}/{{split}}/baselines/{{baseline}}/{{dataset}}/features"
+    return [
+        f"{root}/{name}".format(**wildcards) for name in ("features.npy", "index.tsv")
+    ]
+
+
+def baseline_settings(wildcards):
+    """The options of a baseline, defaults filled in."""
+    own = CONFIG["baselines"][wildcards.baseline]
+    return {key: value for key, value in own.items() if key != "method"}
+
+
+def baseline_method(wildcards):
+    """The method of a baseline: its name, or where the user's own is."""
+    return CONFIG["baselines"][wildcards.baseline]["method"]
+
+
+def baseline_version(wildcards):
+    """The version of a baseline's method, so that a new one runs its fits again."""
+    return f"baseline {registered(baseline_method(wildcards)).version}"
+
+
 def summaries_of(table):
     """The summary of every TAPT run that one table's arms start from.
 
@@ -169,7 +208,7 @@ def summaries_of(table):
             cell.lineage[0][1].replace("timing.json", "summary.json"): None
             for cell in scored_cells()
             if cell.start != "pretrained"
-            and cell.dataset == item["dataset"]
+            and cell.dataset in datasets_of(item)
             and (cell.arm in arms or not arms)
         }
     )
@@ -260,11 +299,6 @@ def injected_list(wildcards):
     )
 
 
-def reserved_speakers():
-    """Speakers of the backbone's own pre-training, by corpus: they may be in no dataset."""
-    return BACKBONE.get("pretraining", {}).get("corpora", {})
-
-
 def start_weights(wildcards):
     """The checkpoint that fine-tuning starts from."""
     if wildcards.start == "pretrained":
@@ -277,8 +311,8 @@ def start_weights(wildcards):
 
 
 def start_latents(wildcards):
-    """The frozen CNN outputs of the start checkpoint."""
-    if wildcards.start == "pretrained":
+    """The frozen CNN outputs of the start checkpoint; P-TAPT leaves the CNN as it is."""
+    if wildcards.start == "pretrained" or start_uses_labels(CONFIG, wildcards.start):
         return pretrained_latents_file(wildcards)
     seed = tapt_seed(CONFIG, wildcards.start, int(wildcards.seed))
     own = f"{wildcards.start}/{wildcards.dataset}/fold{wildcards.fold}/seed{seed}"
@@ -395,7 +429,7 @@ def scoring_settings(wildcards):
     tapt = CONFIG["tapt"].get(wildcards.start, {})
     return {
         "methods": METHODS,
-        "backbone": BACKBONE,
+        "backbone": backbone_settings(wildcards.backbone),
         "tapt": {key: value for key, value in tapt.items() if key != "seed_per_run"},
         "fit": settings_of_fit(wildcards),
         **query_settings(CONFIG["protocols"][wildcards.protocol]),

@@ -32,7 +32,7 @@ rule merge_corpora:
             c: CONFIG["corpora"][c]["layout"] for c in members(w.dataset)
         },
         labels=lambda w: {c: CONFIG["corpora"][c]["labels"] for c in members(w.dataset)},
-        reserved=reserved_speakers(),
+        reserved=reserved_speakers(CONFIG),
         max_rejected_share=lambda w: {
             c: CONFIG["corpora"][c]["max_rejected_share"] for c in members(w.dataset)
         },

@@ -36,7 +36,7 @@ rule inject_outliers:
         dataset=lambda w: w.dataset,
         settings=lambda w: CONFIG["datasets"][w.dataset],
         classes=CONFIG["classes"],
-        reserved=lambda w: reserved_speakers().get(foreign_corpus(w.dataset), []),
+        reserved=lambda w: reserved_speakers(CONFIG).get(foreign_corpus(w.dataset), []),
     message:
         "Putting near-duplicates and foreign clips into {wildcards.dataset}"
     script:

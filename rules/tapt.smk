@@ -23,7 +23,7 @@ rule tapt:
     log:
         f"results/{RUN}/{{split}}/log/tapt/{TAPT}.log",
     wildcard_constraints:
-        start="(?!pretrained/)[A-Za-z][A-Za-z0-9-]*",
+        start=one_of(tapt_starts(pseudo_labelled=False)),
     conda:
         "../envs/environment.yaml"
     threads: CONFIG["threads"]
@@ -33,9 +33,7 @@ rule tapt:
         runtime=training_minutes(720),
     params:
         method_version=METHODS["tapt"],
-        settings=lambda w: {
-            k: v for k, v in CONFIG["tapt"][w.start].items() if k != "seed_per_run"
-        },
+        settings=tapt_settings,
         dataset=lambda w: w.dataset,
         fold=lambda w: int(w.fold),
         seed=lambda w: int(w.seed),

@@ -89,7 +89,7 @@ def _says(layout, emotion, gender="female", number=0):
 
 @pytest.fixture(scope="module")
 def corpora(tmp_path_factory):
-    """All seven corpora, small: layout -> (root, plan)."""
+    """All corpora, small: layout -> (root, plan)."""
     base = tmp_path_factory.mktemp("corpora")
     result = {}
     for name in LAYOUTS:
@@ -144,10 +144,13 @@ def test_official_names_and_formats():
         "emovdb": 16_000,
         "cremad": 16_000,
         "savee": 44_100,
+        "esd": 16_000,
     }
     assert {name: layout.sample_rate for name, layout in LAYOUTS.items()} == expected
     counts = {name: len(layout.speakers) for name, layout in LAYOUTS.items()}
-    assert counts == dict(iemocap=10, emodb=10, shemo=87, ravdess=24, emovdb=4, cremad=91, savee=4)
+    assert counts == dict(
+        iemocap=10, emodb=10, shemo=87, ravdess=24, emovdb=4, cremad=91, savee=4, esd=10
+    )
     for name, speaker, label, path in (
         ("emodb", "03", "F", "wav/03a01Fa.wav"),
         ("shemo", "F01", "A", "female/F01A01.wav"),
@@ -155,6 +158,7 @@ def test_official_names_and_formats():
         ("emovdb", "bea", "sleepiness", "bea/Sleepy/sleepiness_1-28_0015.wav"),
         ("cremad", "1001", "ANG", "AudioWAV/1001_DFA_ANG_XX.wav"),
         ("savee", "DC", "sa", "AudioData/DC/sa15.wav"),
+        ("esd", "0011", "Angry", "0011/Angry/train/0011_000401.wav"),
         (
             "iemocap",
             "Ses01F",

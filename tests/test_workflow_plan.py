@@ -61,8 +61,14 @@ def test_a_preset_is_planned_without_any_data_in_under_a_minute(preset, tmp_path
     )
     assert fits == len(rounds), "one fit for every round"
     assert fits + choices <= 2 * len(rounds), "at most two jobs per round"
-    folds = {(c.split, c.dataset, c.fold, c.start, c.tapt_seed) for c in found}
-    assert jobs["tapt"] == sum(start != "pretrained" for _, _, _, start, _ in folds)
+    folds = {(c.split, c.dataset, c.fold, c.start, c.tapt_seed, c.backbone) for c in found}
+    adapted = sum(start != "pretrained" for _, _, _, start, _, _ in folds)
+    assert jobs.get("tapt", 0) + jobs.get("ptapt", 0) == adapted
+    shown = "fewshot" in safe_load(preset.read_text(encoding="utf-8"))["tables"]
+    assert [rule for rule in jobs if rule.startswith("fewshot")] == [] or shown
+    if preset.name == "fewshot.yaml":  # one job for each start and speaker
+        assert (jobs["fewshot_prefinetune"], jobs["fewshot_adapt"]) == (15, 16 * 20)
+        assert jobs["fewshot_latents"] == 5 and sum(jobs.values()) < 370
     if preset.name == "paper.yaml":
         assert {cell.fold for cell in found} == {1, 2, 3, 4, 5}
         assert {c.fold for c in found if c.dataset == "savee"} == {1, 2, 3, 4}, "a speaker each"

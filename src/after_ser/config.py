@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,15 @@ from jsonschema.exceptions import ValidationError
 
 from after_ser.acquisition.registry import PER_CLIP, STRATEGIES
 from after_ser.audio.perturb.registry import PERTURBATIONS
+from after_ser.baselines.checks import check_table3, fill_baselines
 from after_ser.errors import InputError
+from after_ser.fewshot.check import check_fewshot
+from after_ser.starts import (
+    check_labels_used,
+    check_starts_compared,
+    check_tapt,
+    start_uses_labels,
+)
 
 Config = dict[str, Any]
 
@@ -23,7 +30,7 @@ _FIGURES_AND_TABLES = ("tables", "figures")
 # Tables and figures of which there may be several, each under a name of its own.
 VARIANTS = (
     *("table1", "table2", "table4", "comparisons", "learning", "penalty"),
-    *("protocol_effect", "tapt_ablation", "figure2", "figure3"),
+    *("protocol_effect", "tapt_ablation", "tapt_sessions", "figure2", "figure3"),
 )
 VARIANT_NAME = re.compile(r"[a-z0-9_]+(-[A-Za-z0-9]+)*")
 # Keys of a table that name the arm which its `arms` are measured against.
@@ -45,11 +52,15 @@ def resolve(config: Config, schema_path: str | os.PathLike[str]) -> Config:
     _check_corpora(resolved)
     _check_datasets(resolved)
     _check_backbones(resolved)
+    check_tapt(resolved)
     _check_schedule(resolved)
     _check_strategies(resolved)
+    fill_baselines(resolved, _expect_key)
+    check_table3(resolved, _expect_key)
     _check_arms(resolved)
     _check_noise(resolved)
-    _check_tapt_ablation(resolved)
+    check_starts_compared(resolved)
+    check_fewshot(resolved, _expect_key)
     return resolved
 
 
@@ -202,7 +213,10 @@ def _check_arms(config: Config) -> None:
                 f"config: {where}: a one-shot arm draws its clips before any model exists; "
                 "expected strategy random"
             )
+        if "backbone" in arm:
+            _expect_key(arm["backbone"], config["backbones"], f"{where}.backbone", "backbone")
         _check_selection(config, name)
+        check_labels_used(config, name)
     for section in _FIGURES_AND_TABLES:
         for name, item in config[section].items():
             where = f"{section}.{name}"
@@ -222,6 +236,12 @@ def _check_arms(config: Config) -> None:
                         raise InputError(
                             f"config: {where}: {fraction} is not in budget "
                             f"({', '.join(map(str, config['budget']))})"
+                        )
+                    if fraction != 1 and start_uses_labels(config, config["arms"][arm]["start"]):
+                        raise InputError(
+                            f"config: {where}: {arm} at {fraction}, but its start "
+                            f"{config['arms'][arm]['start']} has read all labels of train; "
+                            "expected budget 1.0"
                         )
             if name == "claims":
                 _expect_key(item["protocol"], config["protocols"], where, "protocol")
@@ -259,30 +279,6 @@ def _check_selection(config: Config, name: str) -> None:
         )
 
 
-def _check_tapt_ablation(config: Config) -> None:
-    for name, item in config["tables"].items():
-        if shown_as(name) == "tapt_ablation":
-            _check_one_ablation(config, f"config: tables.{name}.arms", item["arms"].values())
-
-
-def _check_one_ablation(config: Config, where: str, names: Iterable[str]) -> None:
-    arms = {name: config["arms"][name] for name in names}
-    starts = [arm["start"] for arm in arms.values()]
-    if starts.count("pretrained") != 1:
-        raise InputError(
-            f"{where}: {starts.count('pretrained')} arms start from pretrained; expected one, "
-            "which the others are compared with"
-        )
-    first = next(iter(arms))
-    for name, arm in arms.items():
-        for key in ("init", "strategy", "schedule", "protocol", "split"):
-            if arm[key] != arms[first][key]:
-                raise InputError(
-                    f"{where}: {first} and {name} differ in {key}; expected arms that differ in "
-                    "start only"
-                )
-
-
 def requested(item: Config) -> list[tuple[str, list[float]]]:
     """Return the (arm id, budgets) pairs that one table or figure of the config shows."""
     if "conditions" in item:
@@ -297,10 +293,19 @@ def requested(item: Config) -> list[tuple[str, list[float]]]:
         return pairs + full
     if "columns" in item:
         return [(arm, item["budgets"]) for arm in item["columns"].values()]
+    if "rows" in item:
+        return [(row["arm"], [row["budget"]]) for row in item["rows"].values() if "arm" in row]
     if "bars" in item:
         bars = [(bar["arm"], [bar["budget"]]) for bar in item["bars"].values()]
         return [*bars, (item["curve"]["arm"], item["curve"]["budgets"])]
     return []
+
+
+def datasets_of(item: Config) -> list[str]:
+    """Return the datasets that one table or figure of the config shows, each once."""
+    if "datasets" in item:
+        return list(dict.fromkeys(item["datasets"].values()))
+    return [item["dataset"]] if "dataset" in item else []
 
 
 def _fill_robustness(config: Config) -> None:
@@ -314,7 +319,7 @@ def _fill_robustness(config: Config) -> None:
     shown: dict[str, float] = {}
     for section in _FIGURES_AND_TABLES:
         for name, item in config[section].items():
-            if name != "robustness" and item.get("dataset") == wanted["dataset"]:
+            if name != "robustness" and wanted["dataset"] in datasets_of(item):
                 for arm, budgets in requested(item):
                     shown[arm] = max(shown.get(arm, 0), *budgets)
     filled = {}

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from after_ser.acquisition.registry import STRATEGIES
-from after_ser.config import requested
+from after_ser.baselines.registry import registered
+from after_ser.config import datasets_of, requested
 from after_ser.protocol import round0_protocol
+from after_ser.starts import start_uses_labels
 
 Config = dict[str, Any]
 SPLIT = "paper"  # of arms that name none, and of datasets that no arm shows
@@ -39,6 +41,7 @@ class Cell:
     round: int
     budget: float
     round0_protocol: str  # where the initial set and round 0 lie
+    pseudo_labelled: bool = False  # the start is P-TAPT's
 
     @property
     def folder(self) -> str:
@@ -82,7 +85,8 @@ class Cell:
         """Return (part, timing file) of every step this cell's result costs.
 
         Shared steps are charged in full: TAPT, the frozen latents, the initial set, then every
-        query and every fit up to this round, never only the last fit.
+        query and every fit up to this round, never only the last fit. P-TAPT has two steps more
+        and no latents of its own, since it leaves the CNN as it is.
         """
         split_root = f"results/{self.run}/{self.split}"
         steps: list[tuple[str, str]] = []
@@ -91,8 +95,12 @@ class Cell:
         if self.start != "pretrained":
             own = f"{self.start}/{self.dataset}/fold{self.fold}/seed{self.tapt_seed}"
             steps.append(("tapt", f"{split_root}/tapt/{self.backbone}/{own}/timing.json"))
-            steps.append(("latents", f"{latents}/{own}/timing.json"))
-        if self.start == "pretrained" or self.init == "kmeans":
+            if self.pseudo_labelled:
+                names = ("timing.json", "clusters_timing.json")
+                steps += [("tapt", f"{split_root}/ptapt/{own}/{name}") for name in names]
+            else:
+                steps.append(("latents", f"{latents}/{own}/timing.json"))
+        if self.start == "pretrained" or self.init == "kmeans" or self.pseudo_labelled:
             steps.append(("latents", pretrained))
         if self.schedule == "oneshot":
             steps.append(("fit", f"{self.folder}/timing.json"))
@@ -123,11 +131,101 @@ class Cell:
         return f"{self._seed_folder(self.protocol)}/{self.strategy}/round{index}"
 
 
+@dataclass(frozen=True)
+class BaselineCell:
+    """One fit of another system, trained on the whole train split of one fold."""
+
+    run: str
+    split: str
+    baseline: str
+    method: str
+    dataset: str
+    fold: int
+    seed: int
+
+    @property
+    def features(self) -> str | None:
+        """Return the folder of what the method extracts of the dataset, None where nothing."""
+        if not registered(self.method).extracts:
+            return None
+        return f"{self._root}/features"
+
+    @property
+    def folder(self) -> str:
+        """Return the folder of this fit."""
+        return f"{self._root}/fold{self.fold}/seed{self.seed}"
+
+    @property
+    def _root(self) -> str:
+        return f"results/{self.run}/{self.split}/baselines/{self.baseline}/{self.dataset}"
+
+    @property
+    def metrics(self) -> str:
+        """Return the path of this fit's metrics.json."""
+        return f"{self.folder}/metrics.json"
+
+    @property
+    def lineage(self) -> list[str]:
+        """Return the timing file of every step this fit costs; shared ones are charged in full."""
+        shared = [f"{self.features}/timing.json"] if self.features else []
+        return [*shared, f"{self.folder}/timing.json"]
+
+
+def baseline_cells(config: Config) -> Iterator[BaselineCell]:
+    """Yield every fit of the baselines that Table 3 shows, in a fixed order.
+
+    They are fitted on the split of the table's arms. A method without chance in it has one fit
+    per fold, called seed 0, whatever the config's seeds are.
+    """
+    wanted = config["tables"].get("table3")
+    if wanted is None:
+        return
+    arms = [row["arm"] for row in wanted["rows"].values() if "arm" in row]
+    split = config["arms"][arms[0]].get("split", SPLIT) if arms else SPLIT
+    names = [row["baseline"] for row in wanted["rows"].values() if "baseline" in row]
+    for name in dict.fromkeys(names):
+        method = config["baselines"][name]["method"]
+        seeds = config["seeds"] if registered(method).seeded else [0]
+        for dataset in datasets_of(wanted):
+            for fold in folds(config, dataset):
+                for seed in seeds:
+                    yield BaselineCell(config["run"], split, name, method, dataset, fold, seed)
+
+
 def tapt_seed(config: Config, start: str, seed: int) -> int:
     """Return the seed of the TAPT run that `seed` starts from: its own, or one shared by all."""
     if start == "pretrained":
         return 0
     return seed if config["tapt"][start]["seed_per_run"] else 0
+
+
+def used_backbones(config: Config) -> list[str]:
+    """Return the run's backbone, and those that arms shown by a table or figure have instead."""
+    shown = {
+        config["arms"][arm].get("backbone", config["backbone"])
+        for section in ("tables", "figures")
+        for item in config[section].values()
+        for arm, _ in requested(item)
+    }
+    return [config["backbone"], *sorted(shown - {config["backbone"]})]
+
+
+def reserved_speakers(config: Config) -> dict[str, Any]:
+    """Return the speakers that backbones were pre-trained on here: corpus to a list, or all.
+
+    No dataset may have them. Those of every used backbone count, so that arms of different
+    backbones have the same clips.
+    """
+    reserved: dict[str, Any] = {}
+    for name in used_backbones(config):
+        own = config["backbones"][name].get("pretraining", {}).get("corpora", {})
+        for corpus, speakers in own.items():
+            there = reserved.get(corpus, [])
+            if "all" in (there, speakers):
+                reserved[corpus] = "all"
+            else:
+                reserved[corpus] = [*there, *(one for one in speakers if one not in there)]
+    return reserved
 
 
 def cells(config: Config) -> Iterator[Cell]:
@@ -143,7 +241,8 @@ def cells(config: Config) -> Iterator[Cell]:
                 rounds = {config["budget"].index(fraction) for fraction in budgets}
                 if config["arms"][arm]["schedule"] == "iterative":
                     rounds = set(range(max(rounds) + 1))
-                wanted.setdefault((item["dataset"], arm), set()).update(rounds)
+                for dataset in datasets_of(item):
+                    wanted.setdefault((dataset, arm), set()).update(rounds)
     for (dataset, arm_id), rounds in sorted(wanted.items()):
         arm = config["arms"][arm_id]
         for fold in folds(config, dataset):
@@ -155,7 +254,7 @@ def cells(config: Config) -> Iterator[Cell]:
                         label=arm["label"],
                         split=arm.get("split", SPLIT),
                         protocol=arm["protocol"],
-                        backbone=config["backbone"],
+                        backbone=arm.get("backbone", config["backbone"]),
                         start=arm["start"],
                         tapt_seed=tapt_seed(config, arm["start"], seed),
                         dataset=dataset,
@@ -167,6 +266,7 @@ def cells(config: Config) -> Iterator[Cell]:
                         round=index,
                         budget=config["budget"][index],
                         round0_protocol=round0_protocol(config["protocols"], arm["protocol"]),
+                        pseudo_labelled=start_uses_labels(config, arm["start"]),
                     )
 
 
@@ -181,7 +281,7 @@ def cells_of(config: Config, item: Config) -> Iterator[Cell]:
         for fraction in budgets
     }
     for cell in cells(config):
-        if cell.dataset == item["dataset"] and (cell.arm, cell.round) in shown:
+        if cell.dataset in datasets_of(item) and (cell.arm, cell.round) in shown:
             yield cell
 
 
@@ -221,10 +321,12 @@ def dataset_splits(config: Config) -> list[tuple[str, str]]:
     Those of the arms that are shown, and SPLIT where no table or figure shows a dataset.
     """
     used = {
-        (config["arms"][arm].get("split", SPLIT), item["dataset"])
+        (config["arms"][arm].get("split", SPLIT), dataset)
         for section in ("tables", "figures")
         for item in config[section].values()
         for arm, _ in requested(item)
+        for dataset in datasets_of(item)
     }
+    used |= {(cell.split, cell.dataset) for cell in baseline_cells(config)}
     shown = {dataset for _, dataset in used}
     return sorted(used | {(SPLIT, name) for name in config["datasets"] if name not in shown})

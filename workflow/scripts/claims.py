@@ -1,5 +1,6 @@
 """Scores, times and the table of outliers -> the paper's claims, each with a verdict."""
 
+from after_ser.evaluation.baselines import read_baselines
 from after_ser.evaluation.resolved import read_config
 from after_ser.reporting.cells import read_cells
 from after_ser.reporting.claims.evidence import Evidence
@@ -17,6 +18,7 @@ def main(snakemake):
         read_cells(source.scores),
         read_cells(source.times),
         outliers[0] if outliers else None,
+        read_baselines(source.baselines) if source.baselines else None,
     )
     report = claims_report(evidence, list(getattr(source, "summaries", [])))
     write(report, out.tsv, out.parts, out.md, out.tex, out.html)

@@ -1,14 +1,16 @@
-"""Task-adaptive pre-training on the train split of a fold."""
+"""Task-adaptive pre-training on the train split of a fold; P-TAPT's has pseudo-labels too."""
 
 from pathlib import Path
 
 from after_ser.tapt.clips import train_clips
+from after_ser.tapt.pseudo_labels import PseudoLabels
 from after_ser.tapt.settings import PretrainSettings
 from after_ser.tapt.train import pretrain
 
 
 def main(snakemake):
     p = snakemake.params
+    clusters = getattr(snakemake.input, "clusters", None)
     pretrain(
         start=Path(snakemake.input.weights).parent,
         clips=train_clips(snakemake.input.manifest, snakemake.input.fold),
@@ -18,6 +20,7 @@ def main(snakemake):
         state_folder=p.state,
         device=p.device,
         threads=p.threads,
+        targets=None if clusters is None else PseudoLabels(Path(clusters).parent),
     )
 
 

@@ -6,6 +6,7 @@ The CNN is not trained in fine-tuning (only transformer and head are), so its ou
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from after_ser.backbone.encode import ClipEncoder
+from after_ser.backbone.geometry import SAMPLE_RATE
 from after_ser.backbone.waveform import count_samples, read_samples, to_float
 from after_ser.errors import InputError
 from after_ser.runtime.atomic import atomic_path, read_tsv, write_json, write_tsv
@@ -34,12 +36,14 @@ def extract_latents(
     device: str = "auto",
     threads: int = 1,
     audio_root: str | os.PathLike[str] = ".",
+    longest_s: float | None = None,
 ) -> None:
     """Write latents.npy, index.tsv, means.npy and timing.json of a dataset's clips.
 
     `utts` restricts the clips (None: all of the manifest), whose order is kept; the manifest's
-    paths are relative to `audio_root`. Every clip goes through the CNN alone and unpadded: with
-    group norm over time (wav2vec2-base) padding would change every frame, so that a clip's
+    paths are relative to `audio_root`. Of a clip longer than `longest_s` seconds only so much of
+    its beginning is heard (None: all of it). Every clip goes through the CNN alone and unpadded:
+    with group norm over time (wav2vec2-base) padding would change every frame, so that a clip's
     latents would depend on its batch. latents.npy is float16 [total frames, D], means.npy
     float32 [N, D], the mean over a clip's frames. Raises InputError for clips that are not in the
     manifest or cannot be read.
@@ -53,7 +57,8 @@ def extract_latents(
     set_threads(threads)
     make_deterministic()
     encoder = ClipEncoder(backbone_folder, chosen)
-    counts = [encoder.geometry.frames(count_samples(path)) for path in paths]
+    longest = sys.maxsize if longest_s is None else round(longest_s * SAMPLE_RATE)
+    counts = [encoder.geometry.frames(min(count_samples(path), longest)) for path in paths]
     frames = np.array(counts, dtype=np.int64)
     offsets = np.concatenate([[0], np.cumsum(frames)])
     dimension = encoder.dimension
@@ -65,7 +70,7 @@ def extract_latents(
         )
         try:
             for row, path in enumerate(paths):
-                waveform = encoder.prepare(to_float(read_samples(path)))
+                waveform = encoder.prepare(to_float(read_samples(path)[:longest]))
                 with watch.computing():
                     clip = encoder.encode(waveform)
                 half = clip.astype(np.float16)

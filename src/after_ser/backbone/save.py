@@ -12,7 +12,7 @@ from after_ser.runtime.atomic import atomic_path, write_json, write_text
 
 if TYPE_CHECKING:
     import torch
-    from transformers import Wav2Vec2ForPreTraining
+    from transformers import Wav2Vec2ForPreTraining, Wav2Vec2Model
 
 
 def save_tensors(path: str | os.PathLike[str], tensors: dict[str, torch.Tensor]) -> None:
@@ -25,9 +25,14 @@ def save_tensors(path: str | os.PathLike[str], tensors: dict[str, torch.Tensor])
 
 
 def save_pretraining_model(
-    model: Wav2Vec2ForPreTraining, folder: str | os.PathLike[str], do_normalize: bool
+    model: Wav2Vec2ForPreTraining | Wav2Vec2Model,
+    folder: str | os.PathLike[str],
+    do_normalize: bool,
 ) -> None:
-    """Write config.json, model.safetensors and preprocessor_config.json into `folder`."""
+    """Write config.json, model.safetensors and preprocessor_config.json into `folder`.
+
+    An encoder alone is written too; then fine-tuning can start from the folder, and TAPT cannot.
+    """
     folder = Path(folder)
     model.config.architectures = [type(model).__name__]
     model.config.dtype = model.dtype  # else the config's bytes depend on how the model was made

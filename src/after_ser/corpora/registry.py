@@ -16,6 +16,10 @@ LAYOUTS = {
     "emovdb": "after_ser.corpora.emovdb:Emovdb",
     "cremad": "after_ser.corpora.cremad:Cremad",
     "savee": "after_ser.corpora.savee:Savee",
+    "esd": "after_ser.corpora.esd:Esd",
+    "msp_podcast": "after_ser.corpora.msp_podcast:MspPodcast",
+    "msp_improv": "after_ser.corpora.msp_improv:MspImprov",
+    "mandarin_affective": "after_ser.corpora.mandarin_affective:MandarinAffective",
     "csv": "after_ser.corpora.table:Table",
 }
 

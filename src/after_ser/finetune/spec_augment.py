@@ -12,17 +12,25 @@ FEATURE_PROB, FEATURE_SPAN, FEATURE_SPANS = 0.05, 64 / 768, 1  # 64 of 768 featu
 
 
 def span_masks(
-    clips: int, frames: int, width: int, frames_per_second: float, seed: int
+    clips: int,
+    frames: int,
+    width: int,
+    frames_per_second: float,
+    seed: int,
+    spans: tuple[int, int] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return what is masked: frames [B, T] and features [B, D], True where it is.
 
     The sizes of wav2vec2-base's spans are kept in seconds and as a share of the features, so that
     a smaller backbone loses as much. Frames are drawn over the padded length, as in the released
     code, so that spans of short clips may lie in their padding. Where even the longest clip is
-    shorter than a span of time, no frame is masked.
+    shorter than a span of time, no frame is masked. `spans` gives both sizes, in frames and in
+    features, instead.
     """
     time_span = max(1, round(TIME_SPAN_S * frames_per_second))
     feature_span = max(1, round(FEATURE_SPAN * width))
+    if spans is not None:
+        time_span, feature_span = spans
     state = np.random.get_state()  # transformers draws from NumPy's global source
     np.random.seed(seed % 2**32)
     try:

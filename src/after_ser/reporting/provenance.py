@@ -66,9 +66,9 @@ def synthetic_note(config: Mapping[str, Any], dataset: str) -> str | None:
     )
 
 
-def backbone_note(config: Mapping[str, Any]) -> str:
-    """Return which backbone was used and where its weights come from."""
-    name = config["backbone"]
+def backbone_note(config: Mapping[str, Any], name: str | None = None) -> str:
+    """Return where the weights of a backbone (None: the run's) come from, and what it has seen."""
+    name = name or str(config["backbone"])
     settings = config["backbones"][name]
     if settings.get("hub"):
         revision = settings.get("revision")
@@ -77,7 +77,47 @@ def backbone_note(config: Mapping[str, Any]) -> str:
         origin = f"local checkpoint {settings['folder']}"
     else:
         origin = "wav2vec 2.0 trained from scratch in this workflow, no released checkpoint"
-    return f"Backbone {name}: {origin}."
+    more = f" {settings['note']}" if settings.get("note") else ""
+    return f"Backbone {name}: {origin}.{more}"
+
+
+def _shown(config: Mapping[str, Any], rows: pd.DataFrame) -> list[Mapping[str, Any]]:
+    """Return the settings of the arms that rows (of any table of scores) are of."""
+    return [config["arms"][arm] for arm in dict.fromkeys(rows["arm"]) if arm in config["arms"]]
+
+
+def other_backbone_notes(config: Mapping[str, Any], rows: pd.DataFrame) -> list[str]:
+    """Return the note of every backbone but the run's own that arms in `rows` begin from."""
+    labels: dict[str, list[str]] = {}
+    for arm in _shown(config, rows):
+        name = arm.get("backbone", config["backbone"])
+        if name != config["backbone"]:
+            labels.setdefault(name, []).append(arm["label"])
+    return [f"{', '.join(labels[name])} only: {backbone_note(config, name)}" for name in labels]
+
+
+def pseudo_label_note(config: Mapping[str, Any], rows: pd.DataFrame) -> str | None:
+    """Return what P-TAPT was made with, if an arm in `rows` starts from it; else None."""
+    variants = config.get("tapt", {})
+    parts = []
+    for start in dict.fromkeys(arm["start"] for arm in _shown(config, rows)):
+        first = variants.get(start, {}).get("first_stage")
+        if first is None:
+            continue
+        encoder = (
+            f"encoder {Path(first['checkpoint']).name} (fairseq), its CNN frozen"
+            if first.get("checkpoint")
+            else f"encoder of {first['scratch']['channels']} channels, trained from scratch here "
+            "(published: fairseq's wav2vec large)"
+        )
+        clusters = ", ".join(map(str, first["clusters"]))
+        parts.append(f"{start}: {encoder}, {first['steps']} steps; {clusters} clusters")
+    if not parts:
+        return None
+    return (
+        "P-TAPT has read the emotion label of every train clip before fine-tuning does. Its first "
+        f"stage here: {'; '.join(parts)}."
+    )
 
 
 def coverage_note(rows: pd.DataFrame, paper_budgets: Iterable[float] | None) -> str:
@@ -140,19 +180,27 @@ def tapt_note(summaries: Iterable[str | Path]) -> str:
     return f"{text}; longer TAPT may change these numbers."
 
 
-def paper_note(config: Mapping[str, Any], dataset: str) -> str:
-    """Return what the published numbers were measured on, and in what this run differs."""
+def apart_from_paper(
+    config: Mapping[str, Any], dataset: str, extra_layouts: Iterable[str] = published.EXTRA_LAYOUTS
+) -> list[str]:
+    """Return in what a dataset and the backbone are not the paper's; `extra_layouts` are its."""
     target, *extra = corpora_of(config, dataset)
     differences = []
     if any(is_synthetic(config, corpus) for corpus in (target, *extra)):
         differences.append("speech (synthetic)")
     if layout_of(config, target) != published.TARGET_LAYOUT:
         differences.append("test corpus")
-    if {layout_of(config, corpus) for corpus in extra} != set(published.EXTRA_LAYOUTS):
+    if {layout_of(config, corpus) for corpus in extra} != set(extra_layouts):
         differences.append("extra corpora")
     hub = str(config["backbones"][config["backbone"]].get("hub") or "")
     if not hub.startswith(published.RELEASED_CHECKPOINT):
         differences.append("backbone")
+    return differences
+
+
+def paper_note(config: Mapping[str, Any], dataset: str) -> str:
+    """Return what the published numbers were measured on, and in what this run differs."""
+    differences = apart_from_paper(config, dataset)
     text = (
         "Published values (paper): Merged dataset, tested on IEMOCAP sessions, wav2vec 2.0 "
         "pre-trained by its authors; the paper prints no s.d. and no interval."
@@ -212,6 +260,8 @@ def own_notes(
         synthetic_note(config, dataset),
         dataset_note(config, dataset),
         backbone_note(config),
+        *other_backbone_notes(config, rows),
+        pseudo_label_note(config, rows),
         *middle,
         interval_note(rows),
         last,
@@ -225,7 +275,7 @@ def untrained_note(rows: pd.DataFrame) -> str | None:
     Few or one-sided labels can raise the val loss from the first epoch on. The model that is kept
     then has hardly learnt, and so has the one whose scores made the next query.
     """
-    rows = rows.drop_duplicates(["arm", "fold", "seed", "budget"])
+    rows = rows.drop_duplicates(["arm", "dataset", "fold", "seed", "budget"])
     early = rows[rows["best_epoch"].astype(float) <= HARDLY_TRAINED]
     if early.empty:
         return None

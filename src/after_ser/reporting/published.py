@@ -33,10 +33,12 @@ from after_ser.runtime.atomic import read_tsv
 
 FOLDS = 5
 RUNS = 10
+AFTER_BUDGET = 0.2  # of Table 3
 TEXT_COLUMNS = ("corpus", "layout", "language", "method", "column")
 TARGET_LAYOUT = "iemocap"
 EXTRA_LAYOUTS = ("emodb", "shemo", "ravdess", "emovdb", "cremad")
 RELEASED_CHECKPOINT = "facebook/wav2vec2-"
+ROBUST_CHECKPOINT = "audeering/wav2vec2-large-robust-12-ft-emotion-msp-dim"
 TABLE4_COLUMNS = ("FT-random", "TAPT+FT-random", "FT-entropy", "AFTER")
 
 
@@ -82,6 +84,8 @@ def column_of(arm: Mapping[str, Any], config: Mapping[str, Any]) -> str | None:
     oracle = config.get("protocols", {}).get(arm.get("protocol"), {}).get("oracle", {})
     if oracle.get("label_noise") or oracle.get("annotators"):
         return None  # the paper's annotators do not err
+    if arm.get("backbone", config.get("backbone")) != config.get("backbone"):
+        return None
     start = arm.get("start", "pretrained")
     if start != "pretrained" and not _paper_tapt(start, config):
         return None
@@ -113,6 +117,37 @@ def value(column: str | None, metric: str, budget: float) -> float | None:
         rows = _read(4)[_read(4)["column"] == column]
     rows = rows[(rows["budget"] - budget).abs() < 1e-6]
     return None if rows.empty else float(rows.iloc[0][metric.lower()])
+
+
+def table3_row(arm: Mapping[str, Any], budget: float, config: Mapping[str, Any]) -> str | None:
+    """Return the row of Table 3 that an arm at a fraction of the labels stands for, or None.
+
+    AFTER's has 20 % of them; Pseudo-TAPT and w2v2-L-r-12 are fine-tuned on all. The latter only
+    where its released checkpoint is the backbone, so that no stand-in meets its numbers.
+    """
+    if column_of(arm, config) == "AFTER" and abs(budget - AFTER_BUDGET) < 1e-6:
+        return "AFTER"
+    if budget < 1 or arm.get("strategy") != "random":
+        return None
+    start = config.get("tapt", {}).get(arm.get("start"), {})
+    if "first_stage" in start:
+        return "Pseudo-TAPT"
+    backbone = config["backbones"][arm.get("backbone") or config["backbone"]]
+    if arm.get("start") == "pretrained" and str(backbone.get("hub")).startswith(ROBUST_CHECKPOINT):
+        return "w2v2-L-r-12"
+    return None
+
+
+def table3_value(row: str | None, half: str | None, metric: str) -> float | None:
+    """Return a value of Table 3 (percent), or None where the paper prints none.
+
+    `row` as printed ("Light", "GLAM"), `metric` "UA" or "WA"; `half` is "iemocap", "merged" or
+    None for a dataset that is neither.
+    """
+    rows = _read(3)[_read(3)["method"] == row]
+    if rows.empty or half is None:
+        return None
+    return float(rows.iloc[0][f"{half}_{metric.lower()}"])
 
 
 def reference_line() -> pd.DataFrame:

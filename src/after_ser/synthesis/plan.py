@@ -97,7 +97,9 @@ def plan(layout: Layout, clips: int, speakers: Sequence[str], seed: int) -> list
             emotion = layout.labels[label][0]
             planned.append(Clip(slot.path, slot.text, speaker, label, emotion))
     planned.sort(key=lambda clip: clip.path)
-    return _mislabel(_repeat(planned, layout, per_speaker, draw), draw)
+    if layout.near_duplicates:
+        planned = _repeat(planned, layout, per_speaker, draw)
+    return _mislabel(planned, draw)
 
 
 def _take(free: list[Slot], used: set[str]) -> Slot | None:

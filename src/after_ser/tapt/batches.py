@@ -17,6 +17,7 @@ from after_ser.backbone.waveform import read_samples, to_float
 from after_ser.runtime.seeding import rng
 from after_ser.tapt.clips import Clip
 from after_ser.tapt.masking import span_mask
+from after_ser.tapt.pseudo_labels import PseudoLabels
 from after_ser.tapt.settings import PretrainSettings
 
 
@@ -26,7 +27,8 @@ class Batch:
 
     waveforms [B, S] float32, padded with zeros; valid [B, T] tells frames from padding; mask
     [B, T] the masked frames (never padding), twice: on the device and as an array; seed are the
-    named parts of this step's random sources.
+    named parts of this step's random sources; targets [B, T, K] the pseudo-labels of P-TAPT (0 in
+    padding), else None.
     """
 
     utts: tuple[str, ...]
@@ -35,6 +37,7 @@ class Batch:
     mask: Tensor
     mask_array: np.ndarray
     seed: tuple[str | int, ...]
+    targets: Tensor | None = None
 
     def to(self, device: torch.device) -> Batch:
         """Return the batch with its tensors on `device`."""
@@ -43,6 +46,7 @@ class Batch:
             waveforms=self.waveforms.to(device),
             valid=self.valid.to(device),
             mask=self.mask.to(device),
+            targets=None if self.targets is None else self.targets.to(device),
         )
 
 
@@ -56,6 +60,7 @@ class Batches:
         geometry: Geometry,
         scale: bool,
         seed: tuple[str | int, ...],
+        targets: PseudoLabels | None = None,
     ) -> None:
         """`scale`: normalise every crop to zero mean and unit variance; `seed`: named parts."""
         self._clips = list(clips)
@@ -63,6 +68,7 @@ class Batches:
         self._geometry = geometry
         self._scale = scale
         self._seed = seed
+        self._targets = targets
         lengths = [min(clip.seconds, settings.crop_s) for clip in clips]
         self._schedule = StepSchedule(lengths, settings.seconds_per_step, *seed)
         total_bytes = sum(clip.seconds for clip in clips) * SAMPLE_RATE * 2
@@ -81,7 +87,13 @@ class Batches:
         frames = np.array([self._geometry.frames(len(crop)) for crop in crops])
         total = self._geometry.frames(longest)
         mask = span_mask(
-            frames, total, self._settings.mask_share, self._settings.mask_span, *seed, "mask"
+            frames,
+            total,
+            self._settings.mask_share,
+            self._settings.mask_span,
+            *seed,
+            "mask",
+            least=self._settings.mask_min_spans,
         )
         valid = np.arange(total)[None, :] < frames[:, None]
         return Batch(
@@ -91,7 +103,20 @@ class Batches:
             mask=torch.from_numpy(mask),
             mask_array=mask,
             seed=seed,
+            targets=self._labels(epoch, indices, frames, total),
         )
+
+    def _labels(
+        self, epoch: int, indices: np.ndarray, frames: np.ndarray, total: int
+    ) -> Tensor | None:
+        if self._targets is None:
+            return None
+        labels = np.zeros((len(indices), total, len(self._targets.sizes)), dtype=np.int64)
+        for row, (index, count) in enumerate(zip(indices, frames, strict=True)):
+            start = self._start(int(index), epoch)
+            utt = self._clips[index].utt
+            labels[row, :count] = self._targets.frames(utt, start, int(count), self._geometry)
+        return torch.from_numpy(labels)
 
     def prefetch(self, first: int, last: int) -> Iterator[Batch]:
         """Yield the batches of steps `first` to `last` - 1, each decoded while the one before runs.
@@ -105,15 +130,21 @@ class Batches:
                 following = pool.submit(self.make, step + 1) if step + 1 < last else None
                 yield batch
 
+    def _start(self, index: int, epoch: int) -> int:
+        """Return the sample at which the clip's part for this epoch begins."""
+        clip = self._clips[index]
+        length = int(self._settings.crop_s * SAMPLE_RATE)
+        samples = int(round(clip.seconds * SAMPLE_RATE))
+        if samples <= length:
+            return 0
+        generator = rng(*self._seed, "crop", clip.utt, epoch)
+        return int(generator.integers(0, samples - length + 1))
+
     def _crop(self, index: int, epoch: int) -> np.ndarray:
         """Return the clip's part for this epoch: all of it, or `crop_s` at a random place."""
         clip = self._clips[index]
         length = int(self._settings.crop_s * SAMPLE_RATE)
-        samples = int(round(clip.seconds * SAMPLE_RATE))
-        start = 0
-        if samples > length:
-            generator = rng(*self._seed, "crop", clip.utt, epoch)
-            start = int(generator.integers(0, samples - length + 1))
+        start = self._start(index, epoch)
         if self._keep:
             if index not in self._cache:
                 self._cache[index] = read_samples(clip.path)

@@ -13,7 +13,7 @@ from after_ser.tapt.objectives.base import ModelOutput
 
 
 def masked_forward(
-    model: Wav2Vec2ForPreTraining, batch: Batch, temperature: float = 2.0
+    model: Wav2Vec2ForPreTraining, batch: Batch, temperature: float = 2.0, codes: bool = True
 ) -> ModelOutput:
     """Run CNN, quantiser and transformer on a batch whose masked frames the transformer misses.
 
@@ -21,7 +21,8 @@ def masked_forward(
     its output lacks the codes that Eq. 2 predicts; a checkpoint's `apply_spec_augment: false`
     would silently switch our masks off there; and its quantiser multiplies every frame with the
     whole code book (gigabytes at 250 s of audio). `temperature` is the Gumbel softmax's, used in
-    training mode. A group-norm model gets no attention mask, as in its own training.
+    training mode. A group-norm model gets no attention mask, as in its own training. Without
+    `codes` the quantiser is left out.
     """
     encoder = model.wav2vec2
     features = encoder.feature_extractor(batch.waveforms).transpose(1, 2)
@@ -29,6 +30,9 @@ def masked_forward(
     hidden = torch.where(batch.mask[..., None], encoder.masked_spec_embed.to(hidden.dtype), hidden)
     attention = batch.valid if model.config.feat_extract_norm == "layer" else None
     hidden = encoder.encoder(hidden, attention_mask=attention).last_hidden_state
+    if not codes:
+        none = hidden.new_empty(0)
+        return ModelOutput(none, none, hidden, none, none)
     quantised, logits = quantise(model.quantizer, model.dropout_features(unmasked), temperature)
     return ModelOutput(
         context=model.project_hid(hidden),

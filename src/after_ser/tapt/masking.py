@@ -8,21 +8,23 @@ from after_ser.runtime.seeding import rng
 
 
 def span_mask(
-    lengths: np.ndarray, total: int, share: float, span: int, *seed: str | int
+    lengths: np.ndarray, total: int, share: float, span: int, *seed: str | int, least: int = 1
 ) -> np.ndarray:
     """Return the mask [B, total] (True: masked) of `share` of every clip's frames, in spans.
 
     `lengths` [B] are the clips' frames (the rest of `total` is padding, never masked). Spans of
     a clip do not overlap, and their number is rounded up or down at random so that the expected
-    share is exact (section 2.2 of the paper: 15 %); there is at least one. The span of a clip
-    shorter than two spans is shortened to half the clip, so that something is left to predict
-    from; a clip of one frame has that one masked.
+    share is exact (section 2.2 of the paper: 15 %); there is at least one, and at least `least`
+    where that many leave half of the clip. The span of a clip shorter than two spans is shortened
+    to half the clip, so that something is left to predict from; a clip of one frame has that one
+    masked.
     """
     lengths = np.asarray(lengths, dtype=np.int64)
     generator = rng(*seed)
     spans = np.minimum(span, np.maximum(lengths // 2, 1))
     count = np.floor(share * lengths / spans + generator.uniform(size=len(lengths)))
     count = np.clip(count.astype(np.int64), 1, np.maximum(lengths // spans, 1))
+    count = np.maximum(count, np.minimum(least, np.maximum(lengths // (2 * spans), 1)))
     # k sorted places out of length - k (span - 1), moved apart by span - 1 each, are the starts
     # of k disjoint spans, all such arrangements being equally likely
     places = lengths - count * (spans - 1)

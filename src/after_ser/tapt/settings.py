@@ -31,6 +31,7 @@ class PretrainSettings:
     crop_s: float = 10.0
     mask_share: float = 0.15
     mask_span: int = 10  # frames
+    mask_min_spans: int = 1
     temperature: float = 0.1  # kappa of Eq. 1
     clip_norm: float = 0.0  # 0: no clipping
     precision: str = "fp32"
@@ -51,6 +52,7 @@ class PretrainSettings:
             "crop_s": (self.crop_s > 0, "a positive number"),
             "mask_share": (0 < self.mask_share < 1, "a share between 0 and 1"),
             "mask_span": (self.mask_span >= 1, "a positive number of frames"),
+            "mask_min_spans": (self.mask_min_spans >= 1, "a positive number"),
             "temperature": (self.temperature > 0, "a positive number"),
             "clip_norm": (self.clip_norm >= 0, "0 (none) or more"),
             "precision": (self.precision in ("fp32", "bf16"), "fp32 or bf16"),
@@ -79,22 +81,35 @@ class PretrainSettings:
         return cls(**{**defaults, **given})
 
     def identity(self) -> dict[str, Any]:
-        """Return what decides the result, for recognising a checkpoint of the same run."""
-        return {key: value for key, value in asdict(self).items() if key not in OPERATIONAL}
+        """Return what decides the result, for recognising a checkpoint of the same run.
+
+        Later settings are left out at their default, so that older checkpoints stay valid.
+        """
+        given = {key: value for key, value in asdict(self).items() if key not in OPERATIONAL}
+        if self.mask_min_spans == 1:
+            del given["mask_min_spans"]
+        return given
 
     def rate(self, step: int) -> float:
         """Return the learning rate of `step` (from 0): linear warm-up, flat, linear to zero."""
-        if step < self.warmup:
-            return self.learning_rate * (step + 1) / self.warmup
-        flat_until = self.warmup + self.flat * self.steps
-        if step < flat_until:
-            return self.learning_rate
-        return self.learning_rate * (self.steps - step) / max(self.steps - flat_until, 1.0)
+        return scheduled_rate(step, self.learning_rate, self.steps, self.warmup, self.flat)
 
     def gumbel(self, step: int) -> float:
         """Return the Gumbel temperature of `step`."""
         progress = step / max(self.steps - 1, 1)
         return float(self.gumbel_start * (self.gumbel_end / self.gumbel_start) ** progress)
+
+
+def scheduled_rate(step: int, peak: float, steps: int, warmup: int, flat: float) -> float:
+    """Return the rate of `step` (from 0) of `steps`: linear over the first `warmup` steps to
+    `peak`, there for the share `flat` of all steps, then linear to zero.
+    """
+    if step < warmup:
+        return peak * (step + 1) / warmup
+    flat_until = warmup + flat * steps
+    if step < flat_until:
+        return peak
+    return peak * (steps - step) / max(steps - flat_until, 1.0)
 
 
 #: Defaults of training from scratch: wav2vec 2.0's own objective keeps the code book in use,

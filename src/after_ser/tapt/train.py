@@ -1,4 +1,4 @@
-"""Self-supervised training: task-adaptive from a backbone (section 2.2), or from scratch.
+"""Training on masked frames: task-adaptive from a backbone (section 2.2), or from scratch.
 
 Every random source of a step is named by the seed and the step, never carried along, so that a
 run resumed from (weights, optimiser, step, log) goes on exactly as if it had not been stopped.
@@ -34,6 +34,7 @@ from after_ser.tapt.clips import Clip
 from after_ser.tapt.forward import masked_forward
 from after_ser.tapt.objectives.base import hard_perplexity, soft_perplexity
 from after_ser.tapt.objectives.registry import build_objective
+from after_ser.tapt.pseudo_labels import PseudoLabels
 from after_ser.tapt.settings import PretrainSettings
 from after_ser.tapt.summary import levelled_off
 
@@ -52,17 +53,18 @@ def pretrain(
     state_folder: str | os.PathLike[str],
     device: str = "auto",
     threads: int = 1,
+    targets: PseudoLabels | None = None,
 ) -> None:
     """Train on `clips` and write a checkpoint folder with log.tsv, timing.json, summary.json.
 
     `start` is a checkpoint folder, or an architecture dict to begin from random weights; `seed`
-    the named parts, e.g. ("tapt", dataset, fold, seed). The state folder takes checkpoints every
-    `checkpoint_every` steps and on SIGTERM (exit status 143), and is gone after success; a second
-    process with the same one is refused. Raises InputError for unusable input and where the loss
-    is not finite.
+    the named parts, e.g. ("tapt", dataset, fold, seed); `targets` is what P-TAPT predicts. The
+    state folder takes checkpoints every `checkpoint_every` steps and on SIGTERM (exit status 143),
+    and is gone after success; a second process with the same one is refused. Raises InputError
+    for unusable input and where the loss is not finite.
     """
     with exclusive(state_folder):
-        run = _Run(start, list(clips), settings, seed, state_folder, device, threads)
+        run = _Run(start, list(clips), settings, seed, state_folder, device, threads, targets)
         run.train()
         run.write(Path(out_folder))
         run.checkpoints.clear()
@@ -80,6 +82,7 @@ class _Run:
         state_folder: str | os.PathLike[str],
         device: str,
         threads: int,
+        targets: PseudoLabels | None = None,
     ) -> None:
         self.settings, self.seed, self.threads = settings, seed, threads
         self.step_name = str(seed[0])
@@ -91,6 +94,8 @@ class _Run:
             "seed": list(seed),
             "clips": [[clip.utt, clip.sha256, clip.seconds] for clip in clips],
         }
+        if targets is not None:
+            identity["targets"] = targets.sha256
         if isinstance(start, Mapping):
             identity["start"] = dict(start)
             self.scale = True
@@ -106,11 +111,18 @@ class _Run:
             )
         self.model: Wav2Vec2ForPreTraining = model.train().to(self.device)
         self.objective = build_objective(
-            settings.objective, model.config, derive_seed(*seed, "head"), settings.temperature
+            settings.objective,
+            model.config,
+            derive_seed(*seed, "head"),
+            settings.temperature,
+            targets.sizes if targets is not None else (),
         ).to(self.device)
-        self.parameters = [*self.model.parameters(), *self.objective.parameters()]
+        self.objective.freeze(self.model)
+        both = [*self.model.parameters(), *self.objective.parameters()]
+        self.parameters = [parameter for parameter in both if parameter.requires_grad]
         self.optimiser = torch.optim.Adam(self.parameters, lr=settings.learning_rate)
-        self.batches = Batches(clips, settings, Geometry.of(model.config), self.scale, seed)
+        geometry = Geometry.of(model.config)
+        self.batches = Batches(clips, settings, geometry, self.scale, seed, targets)
         self.checkpoints = Checkpoints(state_folder, identity)
         self.rows: list[dict[str, float]] = []
         self.done = 0
@@ -159,7 +171,8 @@ class _Run:
         batch = batch.to(self.device)
         half = settings.precision == "bf16"
         with torch.autocast(self.device.type, torch.bfloat16) if half else nullcontext():
-            output = masked_forward(self.model, batch, settings.gumbel(step))
+            codes = self.objective.reads_codes
+            output = masked_forward(self.model, batch, settings.gumbel(step), codes)
         loss, parts = self.objective.loss(output, batch)
         row = {"step": float(step + 1), "loss": float(loss.detach())}
         if not math.isfinite(row["loss"]):
@@ -169,10 +182,11 @@ class _Run:
         if settings.clip_norm > 0:
             torch.nn.utils.clip_grad_norm_(self.parameters, settings.clip_norm)
         self.optimiser.step()
-        with torch.no_grad():
-            codes = output.code_logits.shape[-1]
-            parts["perplexity"] = hard_perplexity(output.codes, batch.mask, codes)
-            parts["perplexity_soft"] = soft_perplexity(output.code_logits, batch.mask)
+        if codes:
+            with torch.no_grad():
+                vocabulary = output.code_logits.shape[-1]
+                parts["perplexity"] = hard_perplexity(output.codes, batch.mask, vocabulary)
+                parts["perplexity_soft"] = soft_perplexity(output.code_logits, batch.mask)
         return row | {name: float(part) for name, part in parts.items()} | {"lr": rate}
 
     def _refuse(self, step: int, loss: float, batch: Batch) -> None:
@@ -210,10 +224,15 @@ class _Run:
 
     def _summary(self) -> dict[str, Any]:
         last = self.rows[-1]
-        groups, codes = self.objective_codes()
-        return {
+        summary = {
             "objective": self.settings.objective,
             **levelled_off([row["loss"] for row in self.rows]),
+        }
+        if not self.objective.reads_codes:
+            return summary
+        groups, codes = self.objective_codes()
+        return {
+            **summary,
             "perplexity_last": last["perplexity"],
             "perplexity_of_one_code": float(groups),
             "perplexity_of_all_codes": float(groups * codes),

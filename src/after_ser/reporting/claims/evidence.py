@@ -47,12 +47,16 @@ COLUMN = {  # of the paper's Table 4
 
 @dataclass(frozen=True)
 class Evidence:
-    """The run's resolved config, its scores and times, and its table of outliers if it has one."""
+    """The run's resolved config, its scores and times, and what only some runs have.
+
+    outliers: its table of outliers; baselines: baseline_scores.tsv, as `read_baselines` gives it.
+    """
 
     config: Mapping[str, Any]
     scores: pd.DataFrame
     times: pd.DataFrame
     outliers: pd.DataFrame | None = None
+    baselines: pd.DataFrame | None = None
 
     @property
     def dataset(self) -> str:

@@ -45,7 +45,8 @@ class Layout(ABC):
 
     `speakers` are (name, gender), women and men in turn; `labels` maps a raw label to
     (emotion, clips in the official release); `strength` says how strongly emotions are acted
-    (1 = acted, less = spontaneous); `defects` maps planted bad files, by path, to "silent" or
+    (1 = acted, less = spontaneous); `near_duplicates` whether a few takes are there twice, which
+    needs names for a sentence said again; `defects` maps planted bad files, by path, to "silent" or
     "short".
     """
 
@@ -57,6 +58,7 @@ class Layout(ABC):
     labels: ClassVar[Mapping[str, tuple[str, int]]]
     channel: ClassVar[Channel]
     duplicated: ClassVar[bool] = False
+    near_duplicates: ClassVar[bool] = True
     stereo_share: ClassVar[float] = 0.0
 
     @abstractmethod

@@ -7,6 +7,7 @@ from after_ser.synthesis.layouts.base import Layout
 from after_ser.synthesis.layouts.cremad import CremadLayout
 from after_ser.synthesis.layouts.emodb import EmodbLayout
 from after_ser.synthesis.layouts.emovdb import EmovdbLayout
+from after_ser.synthesis.layouts.esd import EsdLayout
 from after_ser.synthesis.layouts.iemocap import IemocapLayout
 from after_ser.synthesis.layouts.ravdess import RavdessLayout
 from after_ser.synthesis.layouts.savee import SaveeLayout
@@ -22,6 +23,7 @@ LAYOUTS: dict[str, Layout] = {
         EmovdbLayout(),
         CremadLayout(),
         SaveeLayout(),
+        EsdLayout(),
     )
 }
 

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
+    from transformers import Wav2Vec2ForPreTraining
+
     from after_ser.tapt.batches import Batch
 
 
@@ -23,6 +25,8 @@ class ModelOutput:
     hidden      [B, T, H]     transformer outputs
     code_logits [B, T, G, V]  the quantiser's scores of the codes, float32
     codes       [B, T, G]     the best code per group: the "tokens" of Eq. 2
+
+    For an objective that reads no codes, all but `hidden` are empty.
     """
 
     context: Tensor
@@ -36,7 +40,12 @@ Parts = dict[str, Tensor]
 
 
 class Objective(nn.Module, ABC):
-    """A self-supervised loss; a module, because it may have weights of its own (Eq. 2's head)."""
+    """A loss at masked frames; a module, because it may have weights of its own (Eq. 2's head)."""
+
+    reads_codes = True
+
+    def freeze(self, model: Wav2Vec2ForPreTraining) -> None:
+        """Freeze what of `model` (in training mode) is not trained; by default all of it is."""
 
     @abstractmethod
     def loss(self, output: ModelOutput, batch: Batch) -> tuple[Tensor, Parts]:

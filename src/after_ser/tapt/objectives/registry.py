@@ -5,6 +5,8 @@ A new objective is one file with a subclass of `Objective` and one line here.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -15,11 +17,27 @@ if TYPE_CHECKING:
 
     from after_ser.tapt.objectives.base import Objective
 
-#: name -> module and class. Names may be joined by "+" (Eq. 3 is "eq1+eq2").
+
+@dataclass(frozen=True)
+class Known:
+    """Where an objective is (module:class), and whether it has seen emotion labels of train.
+
+    One that `uses_labels` is no self-supervised one: only arms that may read all labels of train
+    can start from it, and it is never added to another.
+    """
+
+    where: str
+    uses_labels: bool = False
+
+
+#: Names may be joined by "+" (Eq. 3 is "eq1+eq2").
 OBJECTIVES = {
-    "eq1": "after_ser.tapt.objectives.contrastive:Contrastive",
-    "eq2": "after_ser.tapt.objectives.reconstruction:Reconstruction",
-    "wav2vec2": "after_ser.tapt.objectives.wav2vec2:Wav2Vec2Own",
+    "eq1": Known("after_ser.tapt.objectives.contrastive:Contrastive"),
+    "eq2": Known("after_ser.tapt.objectives.reconstruction:Reconstruction"),
+    "wav2vec2": Known("after_ser.tapt.objectives.wav2vec2:Wav2Vec2Own"),
+    "p-tapt": Known(
+        "after_ser.tapt.objectives.pseudo_labels:PseudoLabelPrediction", uses_labels=True
+    ),
 }
 
 
@@ -32,15 +50,31 @@ def check_objective(name: str) -> list[str]:
             f"pre-training: objective {name!r}; expected one of {', '.join(OBJECTIVES)} "
             "or several different ones joined by +"
         )
+    alone = [part for part in parts if OBJECTIVES[part].uses_labels]
+    if alone and len(parts) > 1:
+        raise InputError(
+            f"pre-training: objective {name!r}; expected {alone[0]} by itself, since it trains "
+            "other parts of the model"
+        )
     return parts
 
 
+def uses_labels(name: str) -> bool:
+    """Tell whether the objective has seen emotion labels of the train split."""
+    return any(OBJECTIVES[part].uses_labels for part in check_objective(name))
+
+
 def build_objective(
-    name: str, config: Wav2Vec2Config, seed: int, temperature: float = 0.1
+    name: str,
+    config: Wav2Vec2Config,
+    seed: int,
+    temperature: float = 0.1,
+    sizes: Sequence[int] = (),
 ) -> Objective:
     """Return the objective `name` for a model of `config`.
 
-    `seed` fixes its own weights, `temperature` is kappa of Eq. 1.
+    `seed` fixes its own weights, `temperature` is kappa of Eq. 1, `sizes` are the numbers of
+    pseudo-labels of one that predicts them.
     """
     import torch
 
@@ -50,6 +84,7 @@ def build_objective(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         for part in check_objective(name):
-            module, kind = OBJECTIVES[part].split(":")
-            parts.append(getattr(import_module(module), kind)(config, temperature))
+            module, kind = OBJECTIVES[part].where.split(":")
+            given = (sizes,) if OBJECTIVES[part].uses_labels else (temperature,)
+            parts.append(getattr(import_module(module), kind)(config, *given))
     return parts[0] if len(parts) == 1 else Sum(parts)

@@ -1,0 +1,115 @@
+"""Other systems, trained on a fold's whole train split, and Table 3.
+
+REQUIRED INPUTS: results/{run}/{split}/datasets/{dataset}/{manifest,fold{fold}}.tsv
+OUTPUTS: results/{run}/{split}/baselines/..., results/{run}/{baseline_scores,baseline_times}.tsv,
+results/{run}/tables/table3.*
+"""
+
+FITTED = f"results/{RUN}/{{split}}/baselines/{{baseline}}/{{dataset}}/fold{{fold}}/seed{{seed}}"
+
+
+rule extract_features:
+    input:
+        manifest=f"results/{RUN}/{{split}}/datasets/{{dataset}}/manifest.tsv",
+    output:
+        features=f"results/{RUN}/{{split}}/baselines/{{baseline}}/{{dataset}}/features/features.npy",
+        index=f"results/{RUN}/{{split}}/baselines/{{baseline}}/{{dataset}}/features/index.tsv",
+        timing=f"results/{RUN}/{{split}}/baselines/{{baseline}}/{{dataset}}/features/timing.json",
+    log:
+        f"results/{RUN}/{{split}}/baselines/{{baseline}}/{{dataset}}/features/log/extract.log",
+    conda:
+        "../envs/environment.yaml"
+    threads: CONFIG["threads"]
+    resources:
+        mem_mb=4000,
+        runtime=training_minutes(240),
+    params:
+        method_version=lambda w: f"features of {baseline_version(w)}",
+        method=baseline_method,
+        threads=CONFIG["threads"],
+    message:
+        "Features of {wildcards.dataset} for {wildcards.baseline}"
+    script:
+        "../workflow/scripts/extract_features.py"
+
+
+rule fit_baseline:
+    input:
+        features=baseline_features,
+        fold=f"results/{RUN}/{{split}}/datasets/{{dataset}}/fold{{fold}}.tsv",
+        manifest=f"results/{RUN}/{{split}}/datasets/{{dataset}}/manifest.tsv",
+    output:
+        metrics=f"{FITTED}/metrics.json",
+        predictions=f"{FITTED}/predictions.tsv",
+        history=f"{FITTED}/history.tsv",
+        timing=f"{FITTED}/timing.json",
+    log:
+        f"{FITTED}/log/fit.log",
+    conda:
+        "../envs/environment.yaml"
+    threads: CONFIG["threads"]
+    resources:
+        gpu=GPU,
+        mem_mb=16000,
+        runtime=training_minutes(480),
+    params:
+        method_version=baseline_version,
+        method=baseline_method,
+        settings=baseline_settings,
+        classes=CONFIG["classes"],
+        device=CONFIG["device"],
+        threads=CONFIG["threads"],
+    message:
+        "Training {wildcards.baseline} on {wildcards.dataset}, fold {wildcards.fold}, "
+        "seed {wildcards.seed}"
+    script:
+        "../workflow/scripts/fit_baseline.py"
+
+
+rule gather_baselines:
+    input:
+        files=baseline_files(),
+        config=f"results/{RUN}/config.yaml",
+    output:
+        scores=f"results/{RUN}/baseline_scores.tsv",
+        times=f"results/{RUN}/baseline_times.tsv",
+    log:
+        f"results/{RUN}/log/gather_baselines.log",
+    localrule: True
+    conda:
+        "../envs/environment.yaml"
+    params:
+        method_version="gather-baselines-1",
+    message:
+        "Gathering the baselines' scores and times of {RUN}"
+    script:
+        "../workflow/scripts/gather_baselines.py"
+
+
+rule table3:
+    input:
+        config=f"results/{RUN}/config.yaml",
+        scores=f"results/{RUN}/scores.tsv",
+        baselines=f"results/{RUN}/baseline_scores.tsv",
+        summaries=lambda w: summaries_of("table3"),
+    output:
+        tsv=f"{TABLE}/table3.tsv",
+        md=f"{TABLE}/table3.md",
+        tex=f"{TABLE}/table3.tex",
+        html=report(
+            f"{TABLE}/table3.html",
+            caption="../workflow/report/table3.rst",
+            category="Tables",
+            labels={"table": "3 Other systems"},
+        ),
+    log:
+        f"results/{RUN}/log/table3.log",
+    localrule: True
+    conda:
+        "../envs/environment.yaml"
+    params:
+        method_version="table3-1",
+    message:
+        "Table 3 of {RUN}"
+    script:
+        "../workflow/scripts/table3.py"

@@ -1,0 +1,101 @@
+"""The config's baselines and its Table 3: defaults filled in, mistakes named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from after_ser.baselines.registry import registered
+from after_ser.errors import InputError
+
+Config = dict[str, Any]
+Expect = Callable[[str, Any, str, str], None]  # config._expect_key
+
+
+def fill_baselines(config: Config, expect: Expect) -> None:
+    """Give every baseline a value for every option of its method; raises InputError for others."""
+    filled = {}
+    for name, given in config["baselines"].items():
+        where = f"baselines.{name}"
+        known = registered(given["method"])
+        own = {key: value for key, value in given.items() if key != "method"}
+        for option, value in own.items():
+            if not known.options:
+                raise InputError(f"config: {where}: this method has no options")
+            expect(option, known.options, where, "option")
+            wanted = _wrong(value, known.options[option], known.choices.get(option))
+            if wanted:
+                raise InputError(
+                    f"config: {where}.{option}: {value!r}; expected {wanted} "
+                    f"(default {known.options[option]})"
+                )
+        filled[name] = {"method": given["method"], **known.options, **own}
+    config["baselines"] = filled
+
+
+def _wrong(value: Any, default: Any, choices: tuple[str, ...] | None) -> str:
+    """Return what was expected in the place of `value`, "" where it is fine.
+
+    The kind is that of the default; 0 is a number of things only where the default is 0 too.
+    """
+    if choices is not None:
+        return "" if value in choices else f"one of {', '.join(choices)}"
+    if isinstance(default, bool):
+        return "" if isinstance(value, bool) else "true or false"
+    if isinstance(default, list):
+        fine = isinstance(value, list) and bool(value)
+        if fine and default:
+            fine = not any(_wrong(one, default[0], None) for one in value)
+        return "" if fine else "a list of such values"
+    if isinstance(default, int):
+        fine = isinstance(value, int) and not isinstance(value, bool) and value >= (default > 0)
+        return "" if fine else f"a whole number, {'above 0' if default > 0 else '0 or above'}"
+    if isinstance(default, float):
+        fine = isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+        return "" if fine else "a number, 0 or above"
+    return "" if isinstance(value, str) or default is None else "text"
+
+
+def check_table3(config: Config, expect: Expect) -> None:
+    """Check the rows of `tables.table3` and add one for each baseline without; raises InputError.
+
+    A row that is added is called by the baseline's name.
+    """
+    wanted = config["tables"].get("table3")
+    if wanted is None:
+        return
+    for heading, dataset in wanted["datasets"].items():
+        expect(dataset, config["datasets"], f"tables.table3.datasets.{heading}", "dataset")
+    splits = {}
+    for heading, row in wanted["rows"].items():
+        where = f"tables.table3.rows.{heading}"
+        if set(row) not in ({"baseline"}, {"arm", "budget"}):
+            raise InputError(
+                f"config: {where}: {', '.join(row) or 'nothing'} given; expected either baseline "
+                "or arm and budget"
+            )
+        if "baseline" in row:
+            expect(row["baseline"], config["baselines"], where, "baseline")
+            continue
+        expect(row["arm"], config["arms"], where, "arm")
+        splits[config["arms"][row["arm"]]["split"]] = heading
+        if row["budget"] not in config["budget"]:
+            raise InputError(
+                f"config: {where}: {row['budget']} is not in budget "
+                f"({', '.join(map(str, config['budget']))})"
+            )
+    if len(splits) > 1:
+        raise InputError(
+            f"config: tables.table3.rows: {' and '.join(splits.values())} are arms of different "
+            "splits; expected one split, so that all rows are tested on the same clips"
+        )
+    expect(wanted["reference"], wanted["rows"], "tables.table3.reference", "row")
+    shown = {row.get("baseline") for row in wanted["rows"].values()}
+    more = {name: {"baseline": name} for name in config["baselines"] if name not in shown}
+    for name in more.keys() & wanted["rows"].keys():
+        raise InputError(
+            f"config: tables.table3.rows.{name}: this is also the name of a baseline that has no "
+            "row; expected another heading, or a row for it"
+        )
+    rows = {**wanted["rows"], **more}
+    config["tables"] = {**config["tables"], "table3": {**wanted, "rows": rows}}

@@ -1,0 +1,291 @@
+"""Pre-finetuning and few-shot fits: proportional batches, ln scaling, heads that learn, pairing."""
+
+import json
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from fewshot_study import ADAPT, EMOTIONS, PREFINETUNE, latents, manifest
+from finetune_clips import CPU, random_clips, write_start
+from safetensors.torch import load_file
+
+from after_ser.backbone.latents import Latents
+from after_ser.backbone.load import load_encoder
+from after_ser.errors import InputError
+from after_ser.fewshot import prefinetune as module
+from after_ser.fewshot.adapt import SCORES, adapt_speaker
+from after_ser.fewshot.draws import draw_tasks
+from after_ser.fewshot.multitask import MultiTask
+from after_ser.fewshot.optimise import EarlyStopping, Stepper, linear_rate, steps_of
+from after_ser.fewshot.prefinetune import prefinetune
+from after_ser.fewshot.sources import split_source
+from after_ser.finetune.batches import collate
+
+FILES = ("config.json", "model.safetensors", "preprocessor_config.json", "heads.safetensors",
+         "log.tsv", "summary.json")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """A start, two source corpora of unequal size with other classes, and a target."""
+    root = tmp_path_factory.mktemp("study")
+    rows = {
+        "big": manifest(["s", "t"], 8, ["A", "H", "N", "S"], "b"),
+        "small": manifest(["u"], 8, ["anger", "panic"], "m"),
+        "target": manifest(["a"], 12),
+    }
+    stores = {
+        name: Latents(latents(root / name, one, number))
+        for number, (name, one) in enumerate(rows.items())
+    }
+    yield write_start(root / "start"), rows, stores, root
+    for store in stores.values():
+        store.close()
+
+
+def train(study, out, names=("big", "small"), **changes):
+    start, rows, stores, _ = study
+    prefinetune(
+        start,
+        [split_source(name, rows[name], 0.2, 0) for name in names],
+        stores,
+        {**PREFINETUNE, **changes},
+        0,
+        out,
+        out.parent / f"{out.name}-state",
+        "cpu",
+    )
+    return out
+
+
+@pytest.fixture(scope="module")
+def trained(study, tmp_path_factory):
+    return train(study, tmp_path_factory.mktemp("trained") / "both")
+
+
+def sampler(study, names=("big", "small"), **changes):
+    start, rows, stores, root = study
+    sources = [split_source(name, rows[name], 0.2, 0) for name in names]
+    settings = {**PREFINETUNE, **changes}
+    return module._Run(start, sources, stores, settings, 0, root / "none", "cpu", 1)
+
+
+def test_batches_are_in_proportion_to_the_corpora_and_hold_every_clip_once(study):
+    run = sampler(study)
+    for epoch in (1, 2):
+        batches = run._batches(epoch)
+        for corpus, source in run.sources.items():
+            seen = np.concatenate([part for name, part in batches if name == corpus])
+            assert sorted(seen) == list(range(len(source.train)))
+        counts = [name for name, _ in batches].count("big"), len(batches)
+        assert counts[0] / counts[1] == pytest.approx(48 / 60, abs=0.05)
+    order = [name for name, _ in run._batches(1)]
+    assert order != [name for name, _ in run._batches(2)]
+    assert order != sorted(order), "corpora take turns at random"
+
+
+def test_the_loss_of_an_ignorant_head_is_one_for_any_number_of_classes(study):
+    classes = {"two": ["a", "b"], "seven": list("abcdefg")}
+    model = MultiTask(load_encoder(study[0]), classes, "test").eval()
+    for head in model.heads.values():
+        torch.nn.init.zeros_(head.weight)
+        torch.nn.init.zeros_(head.bias)
+    clips = collate(random_clips(4).frames, CPU)
+    for corpus in classes:
+        loss = model.loss(*clips, torch.tensor([0, 1, 0, 1]), corpus)
+        assert loss.item() == pytest.approx(1.0, abs=1e-6)
+    with torch.no_grad():
+        model.heads["head-seven"].bias[0] = math.log(3.0)
+    by_hand = -math.log(3 / 9) / math.log(7)
+    assert model.loss(*clips, torch.zeros(4, dtype=torch.long), "seven").item() == pytest.approx(
+        by_hand, abs=1e-6
+    )
+
+
+def test_a_loss_moves_its_own_head_and_the_transformer_and_nothing_else(study):
+    model = MultiTask(load_encoder(study[0]), {"x": ["a", "b"], "y": ["c", "d"]}, "test")
+    clips = collate(random_clips(4).frames, CPU)
+    model.loss(*clips, torch.tensor([0, 1, 0, 1]), "x").backward()
+    moved = {name for name, p in model.named_parameters() if p.grad is not None and p.grad.any()}
+    assert {"heads.head-x.weight", "heads.head-x.bias"} <= moved
+    assert any(name.startswith("body.transformer.") for name in moved)
+    assert not [name for name in moved if "head-y" in name or "projection" in name]
+
+
+def test_every_head_is_trained(study, trained):
+    """The public code swaps heads in after its optimiser is made; here they must really learn."""
+    start, _, stores, _ = study
+    heads = load_file(trained / "heads.safetensors")
+    classes = {"big": ["A", "H", "N", "S"], "small": ["anger", "panic"]}
+    fresh = MultiTask(load_encoder(start), classes, "prefinetune", 0).state_dict()
+    assert set(heads) == {name for name in fresh if name.startswith("heads.")}
+    assert len(heads) == 4
+    for name, value in heads.items():
+        assert (value - fresh[name]).abs().max() > 1e-3, f"{name} was not trained"
+
+
+def test_the_encoder_is_trained_and_its_frozen_parts_are_the_start_s(study, trained):
+    before, after = load_encoder(study[0]).state_dict(), load_encoder(trained).state_dict()
+    assert set(before) == set(after)
+    for name, value in before.items():
+        same = torch.equal(value, after[name])
+        if name.startswith(("feature_extractor", "feature_projection")):
+            assert same, f"{name} is frozen"
+    assert any(
+        not torch.equal(value, after[name])
+        for name, value in before.items()
+        if name.startswith("encoder.layers")
+    )
+    summary = json.loads((trained / "summary.json").read_text())
+    assert set(summary["sources"]) == {"big", "small"}
+    assert summary["sources"]["small"]["val_majority"] == 0.5
+    assert not (trained.parent / "both-state").exists()
+
+
+def test_pre_finetuning_learns_what_can_be_learnt(study, tmp_path):
+    out = train(study, tmp_path / "long", max_epochs=12, patience=12, learning_rate=0.02)
+    summary = json.loads((out / "summary.json").read_text())["sources"]
+    for corpus, head in summary.items():
+        assert head["val_accuracy"] > head["val_majority"] + 0.2, corpus
+
+
+def test_equal_runs_give_equal_bytes_and_a_killed_one_goes_on_where_it_was(
+    study, trained, tmp_path, monkeypatch
+):
+    again = train(study, tmp_path / "again")
+    for name in FILES:
+        assert (again / name).read_bytes() == (trained / name).read_bytes(), name
+
+    class KilledError(Exception):
+        pass
+
+    original = module._Run._save
+
+    def save(self):
+        original(self)
+        if len(self.rows) == 1:
+            raise KilledError
+
+    monkeypatch.setattr(module._Run, "_save", save)
+    with pytest.raises(KilledError):
+        train(study, tmp_path / "resumed")
+    monkeypatch.setattr(module._Run, "_save", original)
+    epochs = []
+    one_epoch = module._Run._one_epoch
+    monkeypatch.setattr(
+        module._Run, "_one_epoch", lambda self, n: epochs.append(n) or one_epoch(self, n)
+    )
+    resumed = train(study, tmp_path / "resumed")
+    assert epochs == [2, 3]
+    for name in FILES:
+        assert (resumed / name).read_bytes() == (trained / name).read_bytes(), name
+
+
+def test_rate_steps_and_early_stopping():
+    rates = [linear_rate(step, 20, 0.1) for step in range(20)]
+    assert rates[:3] == [0.5, 1.0, 1.0] and rates[-1] == pytest.approx(1 / 18)
+    assert all(a >= b for a, b in zip(rates[2:], rates[3:], strict=False))
+    assert linear_rate(0, 1, 0.0) == 1.0 and linear_rate(0, 1, 1.0) == 1.0
+    assert [steps_of(n, 4) for n in (1, 4, 5)] == [1, 1, 2]
+    stopping = EarlyStopping(patience=2, threshold=0.02)
+    taken = [stopping.update(n, score) for n, score in enumerate((0.5, 0.51, 0.525), 1)]
+    # better each time and kept, but never by more than the threshold over the best so far
+    assert taken == [True, True, True] and stopping.stop and stopping.best_epoch == 3
+    stopping = EarlyStopping(patience=2)
+    for epoch, score in enumerate((0.5, 0.6, 0.6, 0.55), 1):
+        assert not stopping.stop
+        stopping.update(epoch, score)
+    assert stopping.stop and stopping.best_epoch == 2, "the first of equals"
+
+
+def test_accumulated_batches_are_one_step_of_their_mean():
+    weights = []
+    for accumulation, size in ((2, 1), (1, 2)):
+        torch.manual_seed(0)
+        model = torch.nn.Linear(1, 1)
+        stepper = Stepper(model, {**PREFINETUNE, "accumulation": accumulation}, 10)
+        data = torch.tensor([[1.0], [3.0]])
+        batches = [data[i : i + size] for i in range(0, 2, size)]
+        stepper.epoch(batches, lambda x, m=model: (m(x) ** 2).mean(), "test")
+        assert stepper.done == 1
+        weights.append(model.weight.item())
+    assert weights[0] == pytest.approx(weights[1])
+    with pytest.raises(InputError, match="test: the loss is nan at step 2"):
+        stepper.epoch([0], lambda _: (model.weight * torch.nan).sum(), "test")
+
+
+def adapt(study, start, name="baseline", k=(2, 4), trials=1, **changes):
+    _, rows, stores, _ = study
+    draws, _ = draw_tasks(rows["target"], "target", ["a"], None, k, trials, 2, None, 0)
+    draws["rank"] = draws["rank"].astype(int)
+    draws["trial"] = draws["trial"].astype(str)
+    settings = {**ADAPT, **changes}
+    return adapt_speaker(
+        start, name, 0, "a", draws, stores["target"], list(k), settings, ("few", 0), CPU
+    )
+
+
+def test_scores_of_every_task_paired_by_clips(study, trained):
+    base = adapt(study, study[0])
+    other = adapt(study, trained, "both")
+    assert len(base) == len(EMOTIONS) * 2
+    for name in ("speaker", "emotion", "k", "trial", "test", "test_positive", "val_labels"):
+        assert list(base[name]) == list(other[name])
+    assert set(base["test"]) == {36 - 6 - 4} and set(base["val_labels"]) == {6}
+    assert not base[SCORES].equals(other[SCORES])
+    assert ((base[SCORES] >= 0) & (base[SCORES] <= 1)).all(axis=None)
+    pd.testing.assert_frame_equal(base, adapt(study, study[0]))
+
+
+def test_more_clips_are_learnt_from(study):
+    rows = adapt(study, study[0], k=(8,), few=8, few_epochs=12, few_patience=12)
+    assert rows["macro_f1"].mean() > 0.8
+    assert (rows["epochs"] == 12).all()
+
+
+def test_epochs_follow_k_and_without_val_the_last_one_is_kept(study):
+    _, rows, stores, _ = study
+    draws, _ = draw_tasks(rows["target"], "target", ["a"], None, [2, 4], 1, 0, 3, 0)
+    draws = draws.assign(rank=draws["rank"].astype(int), trial=draws["trial"].astype(str))
+    found = adapt_speaker(study[0], "baseline", 0, "a", draws, stores["target"], [2, 4], ADAPT,
+                          ("few", 0), CPU)  # fmt: skip
+    assert dict(zip(found["k"], found["epochs"], strict=False)) == {2: 4, 4: 2}
+    assert (found["best_epoch"] == found["epochs"]).all() and (found["val_labels"] == 0).all()
+    nobody = adapt_speaker(study[0], "baseline", 0, "z", draws, stores["target"], [2], ADAPT,
+                           ("few", 0), CPU)  # fmt: skip
+    assert nobody.empty and list(nobody.columns) == list(found.columns)
+
+
+def test_only_the_k_clips_are_trained_on(study, monkeypatch):
+    """What is collated in training must be the first k draws and nothing of val or test."""
+    from after_ser.fewshot import adapt as adapt_module
+
+    _, rows, stores, _ = study
+    draws, _ = draw_tasks(rows["target"], "target", ["a"], None, [2, 4], 1, 2, None, 0)
+    draws = draws.assign(rank=draws["rank"].astype(int), trial=draws["trial"].astype(str))
+    allowed = draws[(draws["role"] == "train")]
+    by_bytes = {stores["target"].frames(utt).tobytes(): utt for utt in rows["target"]["utt"]}
+    heard = []
+
+    def spy(frames, device):
+        heard.extend(by_bytes[clip.tobytes()] for clip in frames)
+        return collate(frames, device)
+
+    monkeypatch.setattr(adapt_module, "collate", spy)
+    for k in (2, 4):
+        heard.clear()
+        adapt_speaker(study[0], "baseline", 0, "a", draws, stores["target"], [k], ADAPT,
+                      ("few", 0), CPU)  # fmt: skip
+        assert set(heard) == set(allowed.loc[allowed["rank"] < k, "utt"])
+
+
+def test_a_clip_with_two_roles_is_refused(study):
+    _, rows, stores, _ = study
+    draws, _ = draw_tasks(rows["target"], "target", ["a"], None, [2], 1, 2, None, 0)
+    draws = draws.assign(rank=draws["rank"].astype(int), trial=draws["trial"].astype(str))
+    bad = draws[draws["role"] == "train"].iloc[[0]].assign(role="test")
+    with pytest.raises(ValueError, match="has two roles"):
+        adapt_speaker(study[0], "baseline", 0, "a", pd.concat([draws, bad]), stores["target"], [2],
+                      ADAPT, ("few", 0), CPU)  # fmt: skip

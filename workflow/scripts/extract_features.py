@@ -1,0 +1,28 @@
+"""A dataset's clips -> the features of a baseline that all folds share."""
+
+from pathlib import Path
+
+from after_ser.baselines.extracted import write_features
+from after_ser.baselines.registry import load
+from after_ser.runtime.atomic import read_tsv, write_json
+from after_ser.runtime.device import device_name, set_threads
+from after_ser.runtime.timing import Stopwatch
+
+
+def main(snakemake):
+    import torch
+
+    watch = Stopwatch()
+    p, out = snakemake.params, snakemake.output
+    set_threads(p.threads)
+    manifest = read_tsv(snakemake.input.manifest)
+    with watch.computing():
+        write_features(Path(out.features).parent, load(p.method), manifest)
+    device = device_name(torch.device("cpu"))
+    write_json(out.timing, watch.read("features", device, p.threads))
+
+
+if __name__ == "__main__":
+    from after_ser.runtime.script import run_script
+
+    run_script(main, globals())

@@ -1,0 +1,43 @@
+"""Fit one baseline on one fold and score val and test."""
+
+from pathlib import Path
+
+from after_ser.baselines.clips import read_clips
+from after_ser.baselines.extracted import with_features
+from after_ser.baselines.registry import load
+from after_ser.baselines.run import run_baseline, write_result
+from after_ser.runtime.atomic import read_tsv, write_json
+from after_ser.runtime.device import choose_device, device_name, set_threads
+from after_ser.runtime.seeding import derive_seed
+from after_ser.runtime.timing import Stopwatch
+
+
+def main(snakemake):
+    watch = Stopwatch()
+    w, p, given = snakemake.wildcards, snakemake.params, snakemake.input
+    set_threads(p.threads)
+    classes = list(p.classes)
+    parts = read_clips(read_tsv(given.fold), read_tsv(given.manifest), classes)
+    method = load(p.method)
+    if given.features:
+        folder = Path(given.features[0]).parent
+        parts = {name: with_features(clips, folder) for name, clips in parts.items()}
+    with watch.computing():
+        result = run_baseline(
+            w.baseline,
+            method,
+            parts,
+            classes=classes,
+            settings=dict(p.settings),
+            seed=derive_seed("baseline", w.dataset, int(w.fold), int(w.seed)),
+            device=p.device,
+        )
+    write_result(Path(snakemake.output.metrics).parent, result, parts, classes)
+    device = device_name(choose_device(p.device))
+    write_json(snakemake.output.timing, watch.read("fit", device, p.threads))
+
+
+if __name__ == "__main__":
+    from after_ser.runtime.script import run_script
+
+    run_script(main, globals())

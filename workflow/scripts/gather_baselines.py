@@ -1,0 +1,15 @@
+"""Metrics and timing files of every baseline -> baseline_scores.tsv and baseline_times.tsv."""
+
+from after_ser.evaluation.baselines import gather_baselines
+from after_ser.evaluation.resolved import read_config
+from after_ser.runtime.atomic import write_tsv
+from after_ser.runtime.script import run_script
+
+
+def main(snakemake):
+    scores, times = gather_baselines(read_config(snakemake.input.config))
+    write_tsv(snakemake.output.scores, scores)
+    write_tsv(snakemake.output.times, times, "%.3f")
+
+
+run_script(main, globals())

@@ -1,0 +1,29 @@
+"""P-TAPT, stage 1: emotion states from the clips and labels of a fold's train split."""
+
+from pathlib import Path
+
+from after_ser.ptapt.labels import train_labels
+from after_ser.ptapt.settings import StatesSettings
+from after_ser.ptapt.train import train_states
+from after_ser.tapt.clips import train_clips
+
+
+def main(snakemake):
+    p, given = snakemake.params, snakemake.input
+    train_states(
+        clips=train_clips(given.manifest, given.fold),
+        labels=train_labels(given.manifest, given.fold),
+        classes=list(p.classes),
+        settings=StatesSettings.of(p.settings),
+        seed=("ptapt", p.dataset, int(p.fold), int(p.seed)),
+        out_folder=Path(snakemake.output.weights).parent,
+        state_folder=p.state,
+        device=p.device,
+        threads=p.threads,
+    )
+
+
+if __name__ == "__main__":
+    from after_ser.runtime.script import run_script
+
+    run_script(main, globals())
