@@ -233,8 +233,8 @@ def _paper_notes(config: Mapping[str, Any]) -> list[str]:
     notes = [
         "Published values (paper): its IEMOCAP columns beside IEMOCAP alone, its Merged columns "
         "beside a dataset with extra corpora. The paper prints no s.d. and no interval, and does "
-        'not say how its baselines were trained; each of their own papers has another "happy" '
-        "and another split than here."
+        "not say how its baselines were trained; their own papers have other splits than here, and "
+        'some another "happy".'
     ]
     for dataset in datasets:
         extra = published.EXTRA_LAYOUTS if half(config, dataset) == "merged" else ()
