@@ -112,7 +112,7 @@ def _notes(
         _learnt_note(summaries),
         "Published improvements (arXiv 2302.12921: 20 speakers of ESD; MSP-Podcast, MSP-IMPROV, "
         "IEMOCAP and Mandarin Affective Speech; wav2vec2-base) are drawn in that paper's figures 2 "
-        "and 3, so no printed number stands beside these.",
+        "and 3; no number of them was at hand to stand beside these.",
     ]
     return [note for note in notes if note]
 
