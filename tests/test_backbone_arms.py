@@ -10,7 +10,7 @@ from selfsupervised_clips import ARCH, LENGTHS, waveform, write_clips, write_man
 from torch import nn
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 from transformers.models.wav2vec2.modeling_wav2vec2 import Wav2Vec2PreTrainedModel
-from workflow_runs import resolved, snakemake, tiny, write_config
+from workflow_runs import SUMMARIES, resolved, snakemake, tiny, write_config
 
 from after_ser.backbone.latents import Latents, extract_latents
 from after_ser.backbone.load import load_encoder, load_pretraining_model, normalise
@@ -169,8 +169,7 @@ def test_another_backbone_plans_its_own_files_and_leaves_all_others(tiny_run, tm
     run = snakemake(tiny_run, path, "--summary")
     rows = [line.split("\t") for line in run.output.splitlines() if "update pending" in line]
     made = {row[0].removeprefix("results/tiny/") for row in rows}
-    summaries = ("config.yaml", "scores.tsv", "times.tsv", "tables/", "figures/")
-    own = {name for name in made if not name.startswith(summaries)}
+    own = {name for name in made if not name.startswith(SUMMARIES)}
     assert own and all("wide/" in name for name in own), sorted(own)
     assert {name.split("/")[0] for name in own} == {"backbone", "paper"}
     assert not any(name.startswith("backbone/toy") or "datasets" in name for name in made)

@@ -65,6 +65,7 @@ def test_the_script_writes_every_form_and_times_change_their_rows_only(tmp_path,
             scores=tmp_path / "scores.tsv",
             times=folder / "times.tsv",
             outliers=[tmp_path / "outliers.tsv"],
+            baselines=[],
         )
         out = SimpleNamespace(**{key: folder / f"claims{end}" for key, end in forms.items()})
         script().main(SimpleNamespace(input=source, output=out))

@@ -22,7 +22,7 @@ from workflow_runs import (
 
 from after_ser.acquisition.query import make_query
 from after_ser.evaluation.metrics import score
-from after_ser.grid import cells
+from after_ser.grid import baseline_cells, cells
 from after_ser.runtime.atomic import read_tsv
 
 pytestmark = pytest.mark.slow
@@ -203,5 +203,6 @@ def test_all_is_only_what_the_config_asks_for(tiny_run):
     fits = {
         p.rsplit("/", 1)[0] for p in beyond_summaries(contents(tiny_run)) if "metrics.json" in p
     }
-    assert fits == {folder for folder, _ in ROUNDS}
+    others = {cell.folder for cell in baseline_cells(CONFIG)}
+    assert others and fits == {folder for folder, _ in ROUNDS} | others
     assert all(folder.startswith(SPLIT) for folder in fits)
