@@ -137,15 +137,15 @@ def variants(base):
     return one_of([name for name in [*TABLES, *FIGURES] if shown_as(name) == base])
 
 
-def variant_label(text):
+def report_labels(text, **more):
     """What the report calls a table or figure, with the part of its name after the hyphen."""
 
-    def label(wildcards):
-        name = wildcards.get("table") or wildcards.get("figure")
-        variant = name.partition("-")[2]
-        return f"{text} ({variant})" if variant else text
+    def labels(wildcards):
+        kind = "table" if "table" in wildcards.keys() else "figure"
+        variant = wildcards[kind].partition("-")[2]
+        return {kind: f"{text} ({variant})" if variant else text, **more}
 
-    return label
+    return labels
 
 
 def metrics_files():

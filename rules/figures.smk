@@ -18,16 +18,13 @@ rule figure2:
             f"{FIGURE}/{{figure}}.png",
             caption="../workflow/report/figure2.rst",
             category="Figures",
-            labels={"figure": variant_label("2 Learning curves"), "format": "png"},
+            labels=report_labels("2 Learning curves", format="png"),
         ),
         html=report(
             f"{FIGURE}/{{figure}}.html",
             caption="../workflow/report/figure2.rst",
             category="Figures",
-            labels={
-                "figure": variant_label("2 Learning curves"),
-                "format": "interactive",
-            },
+            labels=report_labels("2 Learning curves", format="interactive"),
         ),
         tsv=f"{FIGURE}/{{figure}}.tsv",
     log:
@@ -56,13 +53,13 @@ rule figure3:
             f"{FIGURE}/{{figure}}.png",
             caption="../workflow/report/figure3.rst",
             category="Figures",
-            labels={"figure": variant_label("3 Time"), "format": "png"},
+            labels=report_labels("3 Time", format="png"),
         ),
         html=report(
             f"{FIGURE}/{{figure}}.html",
             caption="../workflow/report/figure3.rst",
             category="Figures",
-            labels={"figure": variant_label("3 Time"), "format": "interactive"},
+            labels=report_labels("3 Time", format="interactive"),
         ),
         tsv=f"{FIGURE}/{{figure}}.tsv",
     log:

@@ -118,7 +118,7 @@ rule tapt_sessions:
             f"results/{RUN}/tables/{{table}}.html",
             caption="../workflow/report/tapt_sessions.rst",
             category="Tables",
-            labels={"table": variant_label("V-FT, TAPT and P-TAPT by session")},
+            labels=report_labels("V-FT, TAPT and P-TAPT by session"),
         ),
     log:
         f"results/{RUN}/log/{{table}}.log",

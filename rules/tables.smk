@@ -56,7 +56,7 @@ rule table1:
             f"{TABLE}/{{table}}.html",
             caption="../workflow/report/table1.rst",
             category="Tables",
-            labels={"table": variant_label("1 Datasets")},
+            labels=report_labels("1 Datasets"),
         ),
     log:
         f"results/{RUN}/log/{{table}}.log",
@@ -88,7 +88,7 @@ rule table2:
             f"{TABLE}/{{table}}.html",
             caption="../workflow/report/table2.rst",
             category="Tables",
-            labels={"table": variant_label("2 AFTER by labelled share")},
+            labels=report_labels("2 AFTER by labelled share"),
         ),
     log:
         f"results/{RUN}/log/{{table}}.log",
@@ -119,7 +119,7 @@ rule table4:
             f"{TABLE}/{{table}}.html",
             caption="../workflow/report/table4.rst",
             category="Tables",
-            labels={"table": variant_label("4 Ablation")},
+            labels=report_labels("4 Ablation"),
         ),
     log:
         f"results/{RUN}/log/{{table}}.log",
@@ -151,7 +151,7 @@ rule comparisons:
             f"{TABLE}/{{table}}.html",
             caption="../workflow/report/comparisons.rst",
             category="Tables",
-            labels={"table": variant_label("Comparisons with a reference arm")},
+            labels=report_labels("Comparisons with a reference arm"),
         ),
     log:
         f"results/{RUN}/log/{{table}}.log",
@@ -181,7 +181,7 @@ rule learning:
             f"{TABLE}/{{table}}.html",
             caption="../workflow/report/learning.rst",
             category="Tables",
-            labels={"table": variant_label("Learning curves")},
+            labels=report_labels("Learning curves"),
         ),
     log:
         f"results/{RUN}/log/{{table}}.log",
@@ -211,7 +211,7 @@ rule penalty:
             f"{TABLE}/{{table}}.html",
             caption="../workflow/report/penalty.rst",
             category="Tables",
-            labels={"table": variant_label("Pairwise penalty matrix")},
+            labels=report_labels("Pairwise penalty matrix"),
         ),
     log:
         f"results/{RUN}/log/{{table}}.log",
@@ -242,7 +242,7 @@ rule protocol_effect:
             f"{TABLE}/{{table}}.html",
             caption="../workflow/report/protocol_effect.rst",
             category="Tables",
-            labels={"table": variant_label("Protocol effect")},
+            labels=report_labels("Protocol effect"),
         ),
     log:
         f"results/{RUN}/log/{{table}}.log",
@@ -272,7 +272,7 @@ rule tapt_ablation:
             f"{TABLE}/{{table}}.html",
             caption="../workflow/report/tapt_ablation.rst",
             category="Tables",
-            labels={"table": variant_label("TAPT ablation")},
+            labels=report_labels("TAPT ablation"),
         ),
     log:
         f"results/{RUN}/log/{{table}}.log",

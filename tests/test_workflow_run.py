@@ -14,6 +14,7 @@ from workflow_runs import (
     TINY,
     beyond_summaries,
     contents,
+    copy_run,
     resolved,
     snakemake,
     table,
@@ -206,3 +207,13 @@ def test_all_is_only_what_the_config_asks_for(tiny_run):
     others = {cell.folder for cell in baseline_cells(CONFIG)}
     assert others and fits == {folder for folder, _ in ROUNDS} | others
     assert all(folder.startswith(SPLIT) for folder in fits)
+
+
+def test_the_report_holds_every_table_and_figure(tiny_run, tmp_path):
+    folder = copy_run(tiny_run, tmp_path / "run")
+    run = snakemake(folder, TINY, "--report", "report.html")
+    assert run.status == 0, run.output[-2000:]
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    names = [*CONFIG["tables"], *CONFIG["figures"]]
+    assert not [name for name in names if name not in page]
+    assert "2 Learning curves" in page and "4 Ablation" in page
