@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn.metrics import balanced_accuracy_score
+from sklearn.metrics import (
+    accuracy_score,
+    balanced_accuracy_score,
+    confusion_matrix,
+    f1_score,
+    recall_score,
+)
 
 from after_ser.errors import InputError
 from after_ser.evaluation.metrics import score
@@ -48,6 +54,23 @@ def test_ua_is_sklearns_balanced_accuracy_and_differs_from_wa(predictions):
     assert result == score(true, probs, CLASSES)
     skewed = score(["anger", "sad", "sad", "sad"], ["sad"] * 4, CLASSES)
     assert (skewed["ua"], skewed["wa"]) == (0.5, 0.75)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_everything_is_what_scikit_learn_gives(seed):
+    generator = np.random.default_rng(seed)
+    true = [CLASSES[index] for index in generator.integers(0, 2 + seed % 3, size=1 + seed)]
+    predicted = [CLASSES[index] for index in generator.integers(0, 4, size=1 + seed)]
+    present = [name for name in CLASSES if name in true]
+    result = score(true, predicted, CLASSES)
+    recalls = recall_score(true, predicted, labels=present, average=None, zero_division=0)
+    assert [result["recall"][name] for name in present] == recalls.tolist()
+    assert result["ua"] == recalls.mean()
+    assert result["wa"] == accuracy_score(true, predicted)
+    f1 = f1_score(true, predicted, labels=present, average="macro", zero_division=0)
+    assert result["macro_f1"] == f1
+    matrix = confusion_matrix(true, predicted, labels=CLASSES)
+    assert result["confusion"] == matrix.tolist()
 
 
 def test_a_class_without_test_clips_counts_for_nothing():

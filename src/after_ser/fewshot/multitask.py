@@ -8,8 +8,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
-from transformers.models.wav2vec2.modeling_wav2vec2 import Wav2Vec2Model
 
+from after_ser.backbone.transformer import Body
 from after_ser.finetune.classifier import Classifier
 from after_ser.runtime.seeding import derive_seed
 
@@ -24,18 +24,16 @@ class MultiTask(nn.Module):
     ReLU.
     """
 
-    def __init__(
-        self, encoder: Wav2Vec2Model, classes: Mapping[str, list[str]], *seed: str | int
-    ) -> None:
+    def __init__(self, body: Body, classes: Mapping[str, list[str]], *seed: str | int) -> None:
         """`classes` maps a corpus to its raw classes; `seed` names the heads' first weights."""
         super().__init__()
         self.classes = dict(classes)
-        self.body = Classifier(encoder, ["none"], HEAD)
+        self.body = Classifier(body, ["none"], HEAD)
         self.body.output = nn.Identity()  # type: ignore[assignment]
         self.heads = nn.ModuleDict()
         for corpus, names in classes.items():
             torch.manual_seed(derive_seed(*seed, "head", corpus))
-            head = nn.Linear(encoder.config.hidden_size, len(names))
+            head = nn.Linear(body.config.hidden_size, len(names))
             self.heads[_key(corpus)] = head
 
     def forward(self, latents: Tensor, lengths: Tensor, corpus: str) -> Tensor:

@@ -16,6 +16,7 @@ from torch import Tensor
 from after_ser.backbone.latents import Latents
 from after_ser.backbone.load import WEIGHTS, load_encoder, wants_normalised
 from after_ser.backbone.save import file_sha256, save_pretraining_model, save_tensors
+from after_ser.backbone.transformer import load_body
 from after_ser.fewshot.multitask import MultiTask
 from after_ser.fewshot.optimise import EarlyStopping, Stepper, steps_of
 from after_ser.fewshot.sources import Source
@@ -79,10 +80,10 @@ class _Run:
         make_deterministic()
         self.device = choose_device(device)
         self.scale = wants_normalised(start)
-        self.encoder = load_encoder(start)
+        self.start = start
         classes = {source.corpus: source.classes for source in sources}
         # heads are named by their corpus alone: it begins alike in every combination
-        self.model = MultiTask(self.encoder, classes, "prefinetune", seed).to(self.device)
+        self.model = MultiTask(load_body(start), classes, "prefinetune", seed).to(self.device)
         per_epoch = steps_of(len(self._batches(1)), settings["accumulation"])
         self.stepper = Stepper(self.model, settings, settings["max_epochs"] * per_epoch)
         self.stopping = EarlyStopping(settings["patience"], settings["threshold"])
@@ -191,8 +192,9 @@ class _Run:
     def write(self, out: Path) -> None:
         """Write the kept epoch's encoder and heads, and what is known about the run."""
         self.model.load_state_dict(self.kept)
-        # projection and transformer of the model are the encoder's own modules
-        save_pretraining_model(self.encoder.cpu(), out, self.scale)
+        encoder = load_encoder(self.start)
+        encoder.encoder.load_state_dict(self.model.body.transformer.state_dict())
+        save_pretraining_model(encoder, out, self.scale)
         heads = {name: value for name, value in self.kept.items() if name.startswith("heads.")}
         save_tensors(out / HEADS, heads)
         log = pd.DataFrame(self.rows)

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from transformers import Wav2Vec2Config
-from transformers.models.wav2vec2.modeling_wav2vec2 import Wav2Vec2Model
 
-from after_ser.backbone.load import load_encoder
+from after_ser.backbone.transformer import Body, load_body
 from after_ser.errors import InputError
 from after_ser.finetune.spec_augment import spec_augment
 from after_ser.runtime.atomic import atomic_path, write_json
@@ -33,34 +31,32 @@ class Classifier(nn.Module):
 
     mask_embedding: Tensor
 
-    def __init__(
-        self, encoder: Wav2Vec2Model, classes: list[str], head: str, augment: bool = False
-    ) -> None:
-        """Take projection and transformer from `encoder`; the linear layer is drawn anew."""
+    def __init__(self, body: Body, classes: list[str], head: str, augment: bool = False) -> None:
+        """Take projection and transformer from `body`; the linear layer is drawn anew."""
         super().__init__()
         if head not in HEADS:
             raise ValueError(f"head {head} is none of {HEADS}")
-        self.config: Wav2Vec2Config = encoder.config
+        self.config = body.config
+        self.described = body.described
         self.classes = classes
         self.head = head
-        self.projection = encoder.feature_projection
-        self.transformer = encoder.encoder
-        self.output = nn.Linear(encoder.config.hidden_size, len(classes))
+        self.projection = body.projection
+        self.transformer = body.transformer
+        self.output = nn.Linear(body.config.hidden_size, len(classes))
         self.projection.requires_grad_(False)
         self.augment = augment
         if augment:
-            self.register_buffer("mask_embedding", encoder.masked_spec_embed.detach().clone())
-            self.frames_per_second = 16_000 / math.prod(encoder.config.conv_stride)
+            self.register_buffer("mask_embedding", body.mask_embedding)
+            self.frames_per_second = 16_000 / math.prod(body.config.conv_stride)
 
     def embed(self, latents: Tensor, lengths: Tensor) -> Tensor:
         """Return the pooled embedding [B, H] that the linear layer sees."""
         frames = torch.arange(latents.shape[1], device=latents.device)
         valid = frames[None, :] < lengths[:, None]
-        hidden, _ = self.projection(latents)
+        hidden = self.projection(latents)
         if self.augment and self.training:
             hidden = spec_augment(hidden, self.mask_embedding, self.frames_per_second)
-        mask = None if bool(valid.all()) else valid
-        states = self.transformer(hidden, attention_mask=mask)[0]
+        states = self.transformer(hidden, None if bool(valid.all()) else valid)
         if self.head == "relu-mean-linear":
             states = torch.relu(states)
         weights = valid.unsqueeze(-1).to(states.dtype)
@@ -86,15 +82,11 @@ def start_classifier(
 
     Raises InputError where `augment` needs a mask embedding that the checkpoint does not have.
     """
-    encoder = load_encoder(start)
-    if augment:
-        with safe_open(start / "model.safetensors", "pt") as weights:
-            if not any(name.endswith("masked_spec_embed") for name in weights.keys()):  # noqa: SIM118
-                raise InputError(
-                    f"backbone: {start} has no mask embedding; expected one for spec_augment"
-                )
+    body = load_body(start)
+    if augment and body.mask_embedding is None:
+        raise InputError(f"backbone: {start} has no mask embedding; expected one for spec_augment")
     torch.manual_seed(seed)
-    return Classifier(encoder, classes, head, augment)
+    return Classifier(body, classes, head, augment)
 
 
 def save_classifier(model: Classifier, weights: Path, config: Path) -> None:
@@ -110,7 +102,7 @@ def save_classifier(model: Classifier, weights: Path, config: Path) -> None:
             "classes": model.classes,
             "head": model.head,
             **({"spec_augment": True} if model.augment else {}),
-            "wav2vec2": json.loads(model.config.to_json_string(use_diff=False)),
+            "wav2vec2": model.described,
         },
     )
 
@@ -125,8 +117,11 @@ def load_classifier(weights: Path, config: Path) -> Classifier:
             f"{weights}: this model was pruned; delete the file and its round is fitted again"
         )
     described: dict[str, Any] = json.loads(config.read_text(encoding="utf-8"))
-    encoder = Wav2Vec2Model(Wav2Vec2Config.from_dict(described["wav2vec2"]))
+    body = Body.described_by(described["wav2vec2"], str(config))
     augment = described.get("spec_augment", False)
-    model = Classifier(encoder, described["classes"], described["head"], augment)
-    model.load_state_dict(load_file(weights), strict=True)
+    state = load_file(weights)
+    body = replace(body, mask_embedding=state.get("mask_embedding"))
+    model = Classifier(body, described["classes"], described["head"], augment)
+    # copies, since the file's own memory may be misaligned
+    model.load_state_dict({k: v.clone() for k, v in state.items()}, strict=True, assign=True)
     return model

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import Tensor
-from transformers.models.wav2vec2.modeling_wav2vec2 import _compute_mask_indices
 
 TIME_PROB, TIME_SPAN_S, TIME_SPANS = 0.08, 0.3, 2  # 15 frames of 20 ms, at least two spans
 FEATURE_PROB, FEATURE_SPAN, FEATURE_SPANS = 0.05, 64 / 768, 1  # 64 of 768 features, at least one
@@ -27,6 +26,9 @@ def span_masks(
     shorter than a span of time, no frame is masked. `spans` gives both sizes, in frames and in
     features, instead.
     """
+    # here, since it takes three seconds and most fits mask nothing
+    from transformers.models.wav2vec2.modeling_wav2vec2 import _compute_mask_indices
+
     time_span = max(1, round(TIME_SPAN_S * frames_per_second))
     feature_span = max(1, round(FEATURE_SPAN * width))
     if spans is not None:

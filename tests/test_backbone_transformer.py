@@ -1,0 +1,155 @@
+"""The transformer in torch alone gives what transformers' own class gives, bit for bit."""
+
+import json
+import subprocess
+import sys
+from dataclasses import fields
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from selfsupervised_clips import ARCH
+from transformers import Wav2Vec2Config
+
+from after_ser.backbone.load import load_encoder
+from after_ser.backbone.save import save_pretraining_model
+from after_ser.backbone.scratch import build_scratch
+from after_ser.backbone.transformer import TransformerConfig, load_body
+from after_ser.errors import InputError
+from after_ser.runtime.atomic import write_json
+
+LENGTHS = [23, 9, 31, 31]
+
+
+@pytest.fixture(params=["layer norm after (base)", "layer norm before (large)"])
+def start(request, tmp_path):
+    more = {"do_stable_layer_norm": True} if "before" in request.param else {}
+    odd = {"num_conv_pos_embeddings": 7} if more else {}
+    model = build_scratch({**ARCH, **more, **odd, "layerdrop": 0.3, "layers": 4}, 3)
+    with torch.no_grad():  # norms and biases of a new model are ones and zeros
+        for parameter in model.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    save_pretraining_model(model, tmp_path / "start", do_normalize=True)
+    return tmp_path / "start"
+
+
+def latents(body, lengths):
+    torch.manual_seed(1)
+    valid = torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]
+    return torch.randn(len(lengths), max(lengths), body.config.conv_dim[-1]), valid
+
+
+def both(start, lengths, training):
+    """Run both models from the same seed; return outputs, gradients by name, own and theirs."""
+    body, encoder = load_body(start), load_encoder(start)
+    given, valid = latents(body, lengths)
+    valid = None if bool(valid.all()) else valid
+    body.transformer.train(training)
+    encoder.encoder.train(training)
+    torch.manual_seed(7)
+    own = body.transformer(body.projection(given), valid)
+    torch.manual_seed(7)
+    theirs = encoder.encoder(encoder.feature_projection(given)[0], attention_mask=valid)[0]
+    outputs, gradients = [], []
+    for found, module in ((own, body.transformer), (theirs, encoder.encoder)):
+        kept = found if valid is None else found[valid]
+        kept.square().sum().backward()
+        outputs.append(kept.detach())
+        gradients.append({name: p.grad for name, p in module.named_parameters()})
+    return outputs, gradients
+
+
+@pytest.mark.parametrize("lengths", [LENGTHS, [20] * 3], ids=["padded", "equal"])
+@pytest.mark.parametrize("training", [False, True], ids=["eval", "train"])
+def test_outputs_and_gradients_are_equal_to_transformers(start, lengths, training):
+    (own, theirs), (own_grads, their_grads) = both(start, lengths, training)
+    assert torch.equal(own, theirs)
+    assert own_grads.keys() == their_grads.keys()
+    skipped = [name for name, grad in own_grads.items() if grad is None]
+    assert bool(skipped) == training, "the seed skips a layer in training"
+    for name, grad in own_grads.items():
+        if grad is None:
+            assert their_grads[name] is None
+        else:
+            assert torch.equal(grad, their_grads[name]), name
+
+
+def test_padding_changes_nothing_of_a_clip(start):
+    body = load_body(start)
+    given, valid = latents(body, LENGTHS)
+    together = body.transformer(body.projection(given), valid)
+    for row, length in enumerate(LENGTHS):
+        alone = body.transformer(body.projection(given[row : row + 1, :length]), None)
+        torch.testing.assert_close(together[row, :length], alone[0], rtol=1e-4, atol=1e-5)
+
+
+def test_defaults_are_those_of_transformers():
+    theirs = Wav2Vec2Config()
+    for field in fields(TransformerConfig):
+        value = getattr(theirs, field.name)
+        value = tuple(value) if isinstance(value, list | tuple) else value
+        assert field.default == value, field.name
+
+
+def test_names_and_types_of_old_checkpoints_are_read(start):
+    before = load_body(start)
+    path = start / "model.safetensors"
+    old = {
+        name.replace("parametrizations.weight.original0", "weight_g").replace(
+            "parametrizations.weight.original1", "weight_v"
+        ): value.half()
+        for name, value in load_file(path).items()
+    }
+    assert sum(name.endswith(("weight_g", "weight_v")) for name in old) == 2
+    save_file(old, path)
+    after = load_body(start)
+    for name, value in after.transformer.state_dict().items():
+        assert value.dtype == torch.float32
+        assert torch.equal(value, before.transformer.state_dict()[name].half().float()), name
+    assert torch.equal(after.mask_embedding, before.mask_embedding.half().float())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"adapter_attn_dim": 16}, "attention adapters .adapter_attn_dim.; expected none"),
+        ({"hidden_act": "mish"}, "has the activation 'mish'; expected one of gelu"),
+        ({"intermediate_size": 33}, "cannot load .*size mismatch"),
+    ],
+)
+def test_what_is_not_known_is_refused_in_one_line(start, change, message):
+    described = json.loads((start / "config.json").read_text())
+    write_json(start / "config.json", described | change)
+    with pytest.raises(InputError, match=message) as caught:
+        load_body(start)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("broken", ["missing", "truncated", "no file"])
+def test_incomplete_weights_are_refused_in_one_line(start, broken):
+    path = start / "model.safetensors"
+    if broken == "missing":
+        state = load_file(path)
+        del state["wav2vec2.encoder.layers.1.attention.k_proj.weight"]
+        save_file(state, path)
+    elif broken == "truncated":
+        path.write_bytes(path.read_bytes()[:-100])
+    else:
+        path.unlink()
+    expected = {
+        "missing": "lacks 1 weights",
+        "truncated": "cannot load",
+        "no file": "no model",
+    }
+    with pytest.raises(InputError, match=expected[broken]) as caught:
+        load_body(start)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_fit_does_not_pay_for_imports_that_it_does_not_need():
+    code = (
+        "import sys; import after_ser.finetune.round, after_ser.evaluation.metrics; "
+        "print({'transformers', 'sympy', 'sklearn', 'scipy'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
