@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from made_up_run import BUDGETS, arm, config, frames
@@ -17,7 +18,7 @@ from made_up_run import BUDGETS, arm, config, frames
 from after_ser.errors import InputError
 from after_ser.evaluation.metrics import score
 from after_ser.reporting.confusion import shares, summed, write_confusion
-from after_ser.reporting.figure2 import curves, looks, write_figure2
+from after_ser.reporting.figure2 import curves, looks, window, write_figure2
 from after_ser.reporting.figure3 import figure3_data, write_figure3
 from after_ser.runtime.atomic import read_tsv, write_tsv
 
@@ -36,6 +37,23 @@ def test_figure2_data_are_table_numbers_and_the_published_curve():
     assert here["ua"] == pytest.approx(100 * rows.groupby("fold")["ua"].mean().mean())
     paper = data[data["series"] == "published"].set_index("budget")["ua"]
     assert paper[0.2] == 77.41 and paper[0.3] == 78.20 and len(paper) == 7
+
+
+def test_figure2_shows_the_arms_not_the_width_of_one_interval_or_of_the_published_line():
+    """Arms up to 20 %, of which one has an interval over everything."""
+    rows = [
+        {"series": "a", "budget": 0.05, "ua": 53.0, "ci_low": -60.0, "ci_high": 166.0},
+        {"series": "a", "budget": 0.2, "ua": 70.0, "ci_low": 62.0, "ci_high": 78.0},
+        {"series": "published", "budget": 0.2, "ua": 77.0},
+        {"series": "published", "budget": 1.0, "ua": 99.0},
+    ]
+    data = pd.DataFrame(rows)
+    (left, right), (low, high) = window(data)
+    assert left < 5 and 20 < right < 25
+    assert (low, high) == (38.0, 92.0)
+    rows[-1] |= {"series": "a"}
+    (_, right), (_, high) = window(pd.DataFrame(rows))
+    assert right > 100 and high == 100.0
 
 
 def test_figure2_colour_is_the_method_and_dash_the_initialisation():
