@@ -35,7 +35,7 @@ rule figure2:
     conda:
         "../envs/environment.yaml"
     params:
-        method_version="figure2-1",
+        method_version="figure2-2",
     message:
         "{wildcards.figure} of {RUN}"
     script:
