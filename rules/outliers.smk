@@ -64,7 +64,7 @@ rule outliers:
     conda:
         "../envs/environment.yaml"
     params:
-        method_version="outliers-1",
+        method_version="outliers-2",
     message:
         "Outliers among the picks of {RUN}"
     script:

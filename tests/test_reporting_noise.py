@@ -167,8 +167,12 @@ def test_outliers_are_compared_with_random_by_fold_and_seed():
         for arm in ("after", "ft")
     }
     difference = 100 * (means["after"] - means["ft"])
-    row = pick(result.tsv_only, "20 %", "AFTER & co minus FT", "foreign")
+    row = pick(result.tsv_only, "AFTER & co minus FT", "20 %", "foreign")
     assert row["mean"] == pytest.approx(difference.mean())
     assert row["sd"] == pytest.approx(difference.std(ddof=1))
-    assert pick(result.cells, "10 %", "Whole pool", "foreign")["mean"] == pytest.approx(5.0)
+    shown = pick(result.cells, "AFTER & co", "20 %", "foreign")
+    assert shown["vs_random"] == row["mean"] and shown["vs_low"] == row["ci_low"]
+    assert table.number(row["mean"], "foreign", signed=True) in result.lines(shown)[1]
+    assert len(result.lines(pick(result.cells, "FT", "20 %", "foreign"))) == 1, "random itself"
+    assert pick(result.cells, "the whole pool", "10 %", "foreign")["mean"] == pytest.approx(5.0)
     assert "put into train on purpose: 5 % near-duplicates" in table.markdown(result)

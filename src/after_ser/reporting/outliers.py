@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,44 +15,47 @@ from after_ser.reporting import provenance
 from after_ser.reporting.cells import arm_label, at_budget, budget_union, percent, values
 from after_ser.reporting.table import Table, cell, frame, interval, number
 
+WHOLE = "the whole pool"
+#: Columns for the difference to the random arm -> names of `paired_difference`.
+BESIDE = {"vs_random": "mean", "vs_low": "ci_low", "vs_high": "ci_high"}
+
 
 def outliers_table(
     config: Mapping[str, Any], runs: pd.DataFrame, summaries: Iterable[str | Path] = ()
 ) -> Table:
     """Return the share (percent) of each kind among the picks of every arm up to each budget.
 
-    runs: `gather_outliers`. The first column is the share in the pool. Below, and as rows of the
-    TSV: each arm minus the random one, paired by fold and seed, with its interval.
+    runs: `gather_outliers`. The first row is the share in the pool. In the cells, and as rows of
+    the TSV: each arm minus the random one, paired by fold and seed, with its interval.
     """
     wanted = config["tables"]["outliers"]
     named = {arm: arm_label(config, arm) for arm in [*wanted["arms"], wanted["random"]]}
     other = wanted["random"]
     kinds = [kind for kind in KINDS if (runs[f"{POOL} {kind}"] > 0).any()]
-    cells, differences, footnotes = [], [], []
-    said: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    cells: dict[str, list[dict[str, Any]]] = {}  # by row, since budgets are the columns
+    differences = []
     for budget in budget_union(wanted["budgets"]):
-        here = at_budget(runs, budget)
+        here, column = at_budget(runs, budget), percent(budget)
         whole = here[here["arm"] == other]
         for kind in kinds:
-            summary = summarise(values(whole, f"{POOL} {kind}", 100))
-            cells.append(cell(percent(budget), "Whole pool", kind, summary))
+            share = summarise(values(whole, f"{POOL} {kind}", 100))
+            cells.setdefault(WHOLE, []).append(cell(WHOLE, column, kind, share))
         for arm, label in named.items():
             own = here[here["arm"] == arm]
             for kind in kinds:
                 picked = values(own, kind, 100)
-                cells.append(cell(percent(budget), label, kind, summarise(picked)))
+                beside: dict[str, Any] = {}
                 if arm != other:
                     difference = paired_difference(picked, values(whole, kind, 100))
                     name = f"{label} minus {named[other]}"
-                    row = cell(percent(budget), name, kind, difference)
-                    said.setdefault((name, kind), []).append(row)
-    for (name, kind), rows in said.items():
-        differences += rows
-        text = (
-            f"{row['row']}: {number(row['mean'], kind, signed=True)} {interval(row)}".strip()
-            for row in frame(rows).to_dict("records")
-        )
-        footnotes.append(f"{name}, {kind}, mean difference [interval] {'; '.join(text)}.")
+                    differences.append(cell(name, column, kind, difference))
+                    beside = {more: difference.get(key) for more, key in BESIDE.items()}
+                row = cell(label, column, kind, summarise(picked), **beside)
+                cells.setdefault(label, []).append(row)
+    footnotes = [
+        f"Second line of a cell: the difference to {named[other]} in percentage points, paired by "
+        "fold and seed; its intervals are not corrected for how many there are."
+    ]
     footnotes.append(
         "Shares are in percent of all clips labelled up to the budget, initial set included. "
         "near-duplicate: picks whose twin (a copy at another gain in faint noise, or the clip it "
@@ -60,8 +64,7 @@ def outliers_table(
     )
     footnotes.append(
         "foreign: clips of another corpus with a class drawn at random. mislabelled: clips that "
-        "the simulated annotators gave a wrong class. Differences are in percentage points, paired "
-        "by fold and seed; intervals are not corrected for how many there are."
+        "the simulated annotators gave a wrong class."
     )
     notes = provenance.own_notes(
         config,
@@ -74,9 +77,20 @@ def outliers_table(
     )
     return Table(
         title=f"Outliers among the picked clips ({wanted['dataset']})",
-        row_title="Labelled",
-        cells=frame(cells),
+        row_title="Picked by",
+        cells=frame([row for rows in cells.values() for row in rows], list(BESIDE)),
         notes=notes,
         footnotes=footnotes,
-        tsv_only=frame(differences) if differences else None,
+        tsv_only=frame(differences, list(BESIDE)) if differences else None,
+        lines=_lines,
     )
+
+
+def _lines(row: Mapping[str, Any]) -> list[str]:
+    metric = str(row["metric"])
+    lines = [f"{number(row['mean'], metric)} {interval(row)}".rstrip()]
+    if not math.isnan(row["vs_random"]):
+        ends = {"metric": metric, "ci_low": row["vs_low"], "ci_high": row["vs_high"]}
+        difference = number(row["vs_random"], metric, signed=True)
+        lines.append(f"{difference} {interval(ends)}".rstrip())
+    return lines

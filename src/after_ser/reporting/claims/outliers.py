@@ -45,10 +45,10 @@ def outliers_avoided(evidence: Evidence) -> Measured:
     rows = evidence.outliers
     parts = []
     for label in labels.values():
-        for row in rows[rows["column"].eq(label) & rows["metric"].isin(list(KINDS))].to_dict(
+        for row in rows[rows["row"].eq(label) & rows["metric"].isin(list(KINDS))].to_dict(
             "records"
         ):
-            if row["row"] == percent(1.0):
+            if row["column"] == percent(1.0):
                 continue
             summary = {
                 name: None if math.isnan(row[name]) else float(row[name])
@@ -58,7 +58,7 @@ def outliers_avoided(evidence: Evidence) -> Measured:
             summary |= {name: int(count) for name, count in counts.items()}
             if not summary["n"]:
                 continue
-            name = f"{label}, {row['row']}, {row['metric']} ({KINDS[row['metric']]})"
+            name = f"{label}, {row['column']}, {row['metric']} ({KINDS[row['metric']]})"
             parts.append(Part(name, POINTS, BELOW_ZERO, summary | {"note": str(row["note"])}))
     if not parts:
         raise NotTestable("the table outliers has no foreign or mislabelled clips to compare")
