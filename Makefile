@@ -5,9 +5,7 @@ PYTHON ?= $(shell command -v python3.11 || echo python3)
 CORES ?= 2
 CORPORA ?= data
 BIN := .venv/bin
-# Snakemake looks at all ready jobs again after each such timespan; its default of one second costs
-# a fifth of a core in a run of a thousand jobs.
-SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --max-jobs-per-timespan 1000/10s
+SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 
 .PHONY: help demo demo-full open open-full open-quick fewshot test test-fast lint refresh lock clean
 

@@ -1,5 +1,6 @@
 """What is planned, and why: the paper's grid, new arms and rounds, and a lost file."""
 
+import inspect
 import os
 
 import pytest
@@ -177,3 +178,12 @@ def test_a_lost_metrics_file_costs_one_round_and_not_the_chain(tiny_run, tmp_pat
         path = f"results/tiny/{name}"
         assert (folder / path).read_bytes() == (tiny_run / path).read_bytes()
     assert "Nothing to be done" in snakemake(folder, TINY).output
+
+
+def test_the_scheduler_still_has_the_rate_limiter_that_the_snakefile_takes_away():
+    """With another Snakemake the line in `onstart` may do nothing, and long runs get slow again."""
+    from snakemake.scheduling.job_scheduler import JobScheduler
+
+    source = inspect.getsource(JobScheduler)
+    assert "if self.job_rate_limiter is not None:" in source
+    assert "workflow.scheduler.job_rate_limiter = None" in (REPO / "Snakefile").read_text()
