@@ -5,6 +5,7 @@ PYTHON ?= $(shell command -v python3.11 || echo python3)
 CORES ?= 2
 CORPORA ?= data
 BIN := .venv/bin
+PARALLEL := --numprocesses $(CORES) --no-loadscope-reorder
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 
 .PHONY: help demo demo-full open open-full open-quick fewshot test test-fast lint refresh lock clean
@@ -48,10 +49,10 @@ fewshot: .venv/installed  ## pre-finetuning for few-shot: make fewshot CORPORA=<
 	  --config corpora_root="$(CORPORA)" --cores $(CORES)
 
 test: .venv/installed  ## all tests (under 20 minutes)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL)
 
 test-fast: .venv/installed  ## the tests that run no workflow
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
 
 lint: .venv/installed  ## linters and types
 	$(BIN)/ruff check .

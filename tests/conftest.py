@@ -1,7 +1,34 @@
 """Fixtures that several test files share."""
 
+import os
+import re
+from pathlib import Path
+
 import pytest
 from workflow_runs import TINY, finish, start
+from xdist.scheduler import LoadScopeScheduling
+
+# As many processes as cores: threads of their own would only wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+class FilesAndRuns(LoadScopeScheduling):
+    """A process runs whole files, and one of them all files that share the finished runs."""
+
+    def _split_scope(self, nodeid):
+        file = nodeid.split("::")[0]
+        text = (Path(__file__).parent.parent / file).read_text(encoding="utf-8")
+        return "runs" if re.search(r"\b(twin_runs|tiny_run)\b", text) else file
+
+
+def pytest_xdist_make_scheduler(config, log):
+    """Not xdist's own loadgroup: with this pytest it does not see the groups."""
+    return FilesAndRuns(config, log)
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the long ones, so that no process is left alone with them at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.fixture(scope="session")

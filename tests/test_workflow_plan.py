@@ -26,6 +26,9 @@ from after_ser.grid import cells
 
 pytestmark = pytest.mark.slow
 
+#: CPU seconds for 14,600 jobs: 30 to 60, as busy as the machine is; growth with the
+#: square of the jobs would be ten times that.
+PLANNING = 240
 PRESETS = sorted((REPO / "config").glob("*.yaml"))
 AFTER = "tapt/merged/fold{fold}/kmeans/seed0/entropy"
 FIT_FILES = {
@@ -47,11 +50,11 @@ def round_files(chain, index, folds=(1, 2), names=ROUND_FILES):
 
 
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.name)
-def test_a_preset_is_planned_without_any_data_in_under_a_minute(preset, tmp_path):
+def test_a_preset_is_planned_without_any_data(preset, tmp_path):
     before = os.times()
     run = snakemake(tmp_path, preset, "--dry-run", "--quiet", "rules")
     assert run.status == 0, run.output[-3000:]
-    assert cpu_seconds(before) < 60
+    assert cpu_seconds(before) < PLANNING
     jobs = planned_jobs(run.output)
     found = list(cells(resolved(safe_load(preset.read_text(encoding="utf-8")))))
     rounds = {cell.folder for cell in found}
