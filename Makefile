@@ -8,7 +8,7 @@ BIN := .venv/bin
 PARALLEL := --numprocesses $(CORES) --no-loadscope-reorder
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 
-.PHONY: help demo demo-full open open-full open-quick fewshot test test-fast lint refresh lock clean
+.PHONY: help demo demo-full open open-full open-quick fewshot test test-fast test-slurm lint refresh lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -53,6 +53,16 @@ test: .venv/installed  ## all tests (under 20 minutes)
 
 test-fast: .venv/installed  ## the tests that run no workflow
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
+
+test-slurm: .venv/installed  ## the workflow on a Slurm of the tests' own (root; under 8 minutes)
+	@for program in munged slurmctld slurmd slurmdbd mariadbd; do \
+	  PATH="$$PATH:/usr/sbin" command -v $$program > /dev/null && continue; \
+	  apt-get update -qq; \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+	    slurm-wlm slurm-wlm-basic-plugins munge slurmdbd mariadb-server > /dev/null; \
+	  break; \
+	done
+	$(BIN)/python -m pytest -m slurm tests/slurm
 
 lint: .venv/installed  ## linters and types
 	$(BIN)/ruff check .

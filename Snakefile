@@ -17,15 +17,17 @@ if not workflow.configfiles:
 
 
 include: "rules/common.smk"
+include: "rules/cluster.smk"
 
 
 report: "workflow/report/workflow.rst"
 
 
-# In the main process, before the first job starts. Every finished job leaves a timer of the rate
-# limiter that wakes the scheduler again and again until the end of the run: after 600 jobs the main
-# process takes a third of a core.
+# In the main process, before the first job starts (a second onstart would replace this one). Every
+# finished job leaves a timer of the rate limiter that wakes the scheduler again and again until the
+# end of the run: after 600 jobs the main process takes a third of a core.
 onstart:
+    check_cluster()
     workflow.scheduler.job_rate_limiter = None
 
 

@@ -53,8 +53,7 @@ rule initial_set:
     conda:
         "../envs/environment.yaml"
     resources:
-        mem_mb=4000,
-        runtime=30,
+        **REQUESTS.of("initial_set"),
     params:
         method_version="initial-1",
         settings=initial_settings,
@@ -127,9 +126,7 @@ rule acquire_with_features:
         "../envs/environment.yaml"
     threads: CONFIG["threads"]
     resources:
-        gpu=GPU,
-        mem_mb=8000,
-        runtime=training_minutes(60),
+        **REQUESTS.of("acquire_with_features"),
     params:
         method_version="acquire-features-1",
         fraction=queried_fraction,
@@ -169,9 +166,7 @@ rule fit_round:
         "../envs/environment.yaml"
     threads: CONFIG["threads"]
     resources:
-        gpu=GPU,
-        mem_mb=8000,
-        runtime=training_minutes(240),
+        **REQUESTS.of("fit_round"),
     params:
         method_version=METHODS["fit"],
         settings=settings_of_fit,

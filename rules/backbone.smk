@@ -28,9 +28,7 @@ rule pretrain_backbone:
         "../envs/environment.yaml"
     threads: CONFIG["threads"]
     resources:
-        gpu=GPU,
-        mem_mb=8000,
-        runtime=training_minutes(1440),
+        **REQUESTS.of("pretrain_backbone"),
     params:
         method_version=METHODS["pretrain"],
         corpora=lambda w: list(pretraining(w.backbone)["corpora"]),
@@ -89,9 +87,7 @@ rule pretrained_latents:
         "../envs/environment.yaml"
     threads: CONFIG["threads"]
     resources:
-        gpu=GPU,
-        mem_mb=6000,
-        runtime=training_minutes(120),
+        **REQUESTS.of("pretrained_latents"),
     params:
         method_version=METHODS["pretrained latents"],
         device=CONFIG["device"],
@@ -115,9 +111,7 @@ rule pretrained_surprisal:
         "../envs/environment.yaml"
     threads: CONFIG["threads"]
     resources:
-        gpu=GPU,
-        mem_mb=6000,
-        runtime=training_minutes(120),
+        **REQUESTS.of("pretrained_surprisal"),
     params:
         method_version="pretrained-surprisal-1",
         options=surprisal_options(),

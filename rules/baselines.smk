@@ -21,8 +21,7 @@ rule extract_features:
         "../envs/environment.yaml"
     threads: CONFIG["threads"]
     resources:
-        mem_mb=4000,
-        runtime=training_minutes(240),
+        **REQUESTS.of("extract_features"),
     params:
         method_version=lambda w: f"features of {baseline_version(w)}",
         method=baseline_method,
@@ -49,9 +48,7 @@ rule fit_baseline:
         "../envs/environment.yaml"
     threads: CONFIG["threads"]
     resources:
-        gpu=GPU,
-        mem_mb=16000,
-        runtime=training_minutes(480),
+        **REQUESTS.of("fit_baseline"),
     params:
         method_version=baseline_version,
         method=baseline_method,

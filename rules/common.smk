@@ -37,7 +37,6 @@ except InputError as error:
 set_job_environment(CONFIG["threads"])
 
 RUN = CONFIG["run"]
-GPU = CONFIG["gpus_per_job"]
 TABLES = sorted(CONFIG["tables"])
 FIGURES = sorted(CONFIG["figures"])
 # What a pool's scores are made with. Raise a version when its method changes: the rule and every
@@ -435,8 +434,3 @@ def scoring_settings(wildcards):
         **query_settings(CONFIG["protocols"][wildcards.protocol]),
         **{key: CONFIG[key] for key in ("classes", "device", "threads")},
     }
-
-
-def training_minutes(share):
-    """Runtime in minutes for a rule, doubled with each attempt."""
-    return lambda wildcards, attempt: int(share * 2 ** (attempt - 1))

@@ -13,8 +13,7 @@ rule synthesise_corpus:
     conda:
         "../envs/environment.yaml"
     resources:
-        mem_mb=1000,
-        runtime=20,
+        **REQUESTS.of("synthesise_corpus"),
     params:
         method_version="synthesise-1",
         layout=synthetic_layout,
@@ -37,8 +36,7 @@ rule index_corpus:
     conda:
         "../envs/environment.yaml"
     resources:
-        mem_mb=1000,
-        runtime=60,
+        **REQUESTS.of("index_corpus"),
     params:
         method_version="index-1",
         corpus=lambda w: w.corpus,
@@ -70,8 +68,7 @@ rule convert_corpus:
         "../envs/environment.yaml"
     threads: 2
     resources:
-        mem_mb=2000,
-        runtime=120,
+        **REQUESTS.of("convert_corpus"),
     params:
         method_version="convert-1",
     message:

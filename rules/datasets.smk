@@ -23,8 +23,7 @@ rule merge_corpora:
     conda:
         "../envs/environment.yaml"
     resources:
-        mem_mb=1000,
-        runtime=20,
+        **REQUESTS.of("merge_corpora"),
     params:
         method_version="merge-1",
         corpora=lambda w: members(w.dataset),
@@ -55,8 +54,7 @@ rule make_fold:
     conda:
         "../envs/environment.yaml"
     resources:
-        mem_mb=1000,
-        runtime=20,
+        **REQUESTS.of("make_fold"),
     params:
         method_version="fold-1",
         dataset=lambda w: w.dataset,
@@ -95,8 +93,7 @@ rule audit_dataset:
     conda:
         "../envs/environment.yaml"
     resources:
-        mem_mb=1000,
-        runtime=20,
+        **REQUESTS.of("audit_dataset"),
     params:
         method_version="audit-1",
         folds=lambda w: folds(CONFIG, w.dataset),

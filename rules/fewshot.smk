@@ -28,9 +28,7 @@ rule fewshot_latents:
         "../envs/environment.yaml"
     threads: CONFIG["threads"]
     resources:
-        gpu=GPU,
-        mem_mb=6000,
-        runtime=training_minutes(240),
+        **REQUESTS.of("fewshot_latents"),
     params:
         method_version="fewshot_latents-1",
         corpus=lambda w: w.corpus,
@@ -96,9 +94,7 @@ rule fewshot_prefinetune:
         "../envs/environment.yaml"
     threads: CONFIG["threads"]
     resources:
-        gpu=GPU,
-        mem_mb=16000,
-        runtime=training_minutes(1440),
+        **REQUESTS.of("fewshot_prefinetune"),
     params:
         method_version="fewshot_prefinetune-1",
         corpora=lambda w: w.sources.split(few.JOINT),
@@ -137,9 +133,7 @@ rule fewshot_adapt:
         "../envs/environment.yaml"
     threads: CONFIG["threads"]
     resources:
-        gpu=GPU,
-        mem_mb=8000,
-        runtime=training_minutes(720),
+        **REQUESTS.of("fewshot_adapt"),
     params:
         method_version="fewshot_adapt-1",
         start=lambda w: w.sources,

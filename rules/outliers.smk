@@ -29,8 +29,7 @@ rule inject_outliers:
     conda:
         "../envs/environment.yaml"
     resources:
-        mem_mb=1000,
-        runtime=60,
+        **REQUESTS.of("inject_outliers"),
     params:
         method_version="inject-1",
         dataset=lambda w: w.dataset,

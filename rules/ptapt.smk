@@ -28,9 +28,7 @@ rule ptapt_states:
         "../envs/environment.yaml"
     threads: CONFIG["threads"]
     resources:
-        gpu=GPU,
-        mem_mb=12000,
-        runtime=training_minutes(720),
+        **REQUESTS.of("ptapt_states"),
     params:
         method_version="ptapt-states-1",
         settings=states_settings,
@@ -63,9 +61,7 @@ rule ptapt_clusters:
         "../envs/environment.yaml"
     threads: CONFIG["threads"]
     resources:
-        gpu=GPU,
-        mem_mb=16000,
-        runtime=training_minutes(240),
+        **REQUESTS.of("ptapt_clusters"),
     params:
         method_version="ptapt-clusters-1",
         clusters=lambda w: CONFIG["tapt"][w.start]["first_stage"]["clusters"],

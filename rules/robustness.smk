@@ -24,9 +24,7 @@ rule robustness:
         "../envs/environment.yaml"
     threads: CONFIG["threads"]
     resources:
-        gpu=GPU,
-        mem_mb=8000,
-        runtime=training_minutes(120),
+        **REQUESTS.of("robustness"),
     params:
         method_version="robustness-1",
         conditions=CONFIG["tables"].get("robustness", {}).get("conditions", {}),

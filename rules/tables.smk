@@ -17,7 +17,7 @@ rule save_config:
     conda:
         "../envs/environment.yaml"
     params:
-        config=CONFIG,
+        config=saved_config(),
     message:
         "Saving the resolved configuration of {RUN}"
     script:

@@ -28,9 +28,7 @@ rule tapt:
         "../envs/environment.yaml"
     threads: CONFIG["threads"]
     resources:
-        gpu=GPU,
-        mem_mb=16000,
-        runtime=training_minutes(720),
+        **REQUESTS.of("tapt"),
     params:
         method_version=METHODS["tapt"],
         settings=tapt_settings,
@@ -61,9 +59,7 @@ rule tapt_latents:
         "../envs/environment.yaml"
     threads: CONFIG["threads"]
     resources:
-        gpu=GPU,
-        mem_mb=6000,
-        runtime=training_minutes(120),
+        **REQUESTS.of("tapt_latents"),
     params:
         method_version=METHODS["tapt latents"],
         device=CONFIG["device"],
@@ -87,9 +83,7 @@ rule tapt_surprisal:
         "../envs/environment.yaml"
     threads: CONFIG["threads"]
     resources:
-        gpu=GPU,
-        mem_mb=6000,
-        runtime=training_minutes(120),
+        **REQUESTS.of("tapt_surprisal"),
     params:
         method_version="tapt-surprisal-1",
         options=surprisal_options(),

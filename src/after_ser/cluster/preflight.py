@@ -1,0 +1,143 @@
+"""What is checked in the main process before the first job is submitted to Slurm.
+
+A request that no node can satisfy would wait in the queue for ever, and polling a database that
+is not there would never see a job end.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from after_ser.cluster.places import (
+    SINFO,
+    Place,
+    largest,
+    places_of_file,
+    places_of_sinfo,
+    usable,
+)
+from after_ser.errors import InputError
+
+_TIMEOUT_S = 60
+
+
+def before_submission(
+    settings: Any, jobs: Iterable[tuple[str, int, Mapping[str, Any]]]
+) -> list[Place]:
+    """Check the plugin's settings and every job, and return where jobs can go by themselves.
+
+    `settings` are those of the Slurm plugin, `jobs` as in `check_requests`. Raises InputError.
+    """
+    check_settings(settings.status_command, settings.array_jobs)
+    path = settings.partition_config or os.environ.get("SNAKEMAKE_SLURM_PARTITIONS")
+    places, there = find_places(Path(path) if path else None)
+    check_requests(jobs, places, there)
+    return places
+
+
+def check_settings(status_command: str | None, array_jobs: str | None) -> None:
+    """Refuse executor settings that lose jobs. Raises InputError with the switch to use."""
+    if array_jobs:
+        raise InputError(
+            "slurm: array jobs check the wrong task's output in this plugin; expected no "
+            "--slurm-array-jobs"
+        )
+    if status_command != "squeue" and not _has_accounting():
+        raise InputError(
+            "slurm: this cluster keeps no accounting database, so sacct would never report the "
+            "end of a job; expected --slurm-status-command squeue --slurm-no-account"
+        )
+
+
+def _has_accounting() -> bool:
+    """Tell whether slurmctld stores jobs in a database; True where that cannot be found out."""
+    text = _output(("scontrol", "show", "config"))
+    for line in (text or "").splitlines():
+        key, _, value = line.partition("=")
+        if key.strip() == "AccountingStorageType":
+            return not value.strip().endswith("/none")
+    return True
+
+
+def find_places(partition_file: Path | None) -> tuple[list[Place], list[Place]]:
+    """Return (where jobs can go by themselves, all there is on the cluster)."""
+    text = _output(SINFO)
+    there, default = places_of_sinfo(text or "")
+    allowed = None
+    if partition_file is not None:
+        try:
+            content = yaml.safe_load(partition_file.read_text(encoding="utf-8"))
+        except (OSError, yaml.YAMLError) as error:
+            reason = " ".join(str(error).split())
+            raise InputError(f"{partition_file}: {reason}; expected a partition file") from None
+        allowed = places_of_file(content, str(partition_file))
+    return usable(there, allowed, default, str(partition_file)), there
+
+
+def _output(command: Sequence[str]) -> str | None:
+    try:
+        return subprocess.run(
+            command, capture_output=True, text=True, check=True, timeout=_TIMEOUT_S
+        ).stdout
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def check_requests(
+    jobs: Iterable[tuple[str, int, Mapping[str, Any]]],
+    places: Sequence[Place],
+    everywhere: Sequence[Place],
+) -> None:
+    """Check that every job fits somewhere, given as (name, threads, resources) of attempt 1.
+
+    `places` are those that a job goes to which names no slurm_partition; one that does is looked
+    for among `everywhere`. Raises InputError that names the first job, its request and the largest
+    place.
+    """
+    seen: set[tuple[Any, ...]] = set()
+    for name, threads, resources in jobs:
+        partition = resources.get("slurm_partition")
+        gpus, cpus = _gpus(resources), int(resources.get("cpus_per_task") or threads)
+        mem_mb = _number(resources.get("mem_mb_per_cpu")) * cpus or _number(resources.get("mem_mb"))
+        minutes = _number(resources.get("runtime"))
+        request = (gpus, cpus, mem_mb, minutes, partition)
+        if request in seen or resources.get("slurm_cluster") or resources.get("clusters"):
+            continue
+        seen.add(request)
+        among = [p for p in everywhere if p.partition == partition] if partition else list(places)
+        if partition and everywhere and not among:
+            names = ", ".join(dict.fromkeys(place.partition for place in everywhere))
+            raise InputError(
+                f"slurm: {name} is sent to partition {partition}, which this cluster does not "
+                f"have; expected one of {names}"
+            )
+        if not among or any(p.fits(gpus, cpus, mem_mb, minutes) for p in among):
+            continue
+        raise InputError(
+            f"slurm: {name} asks for {gpus} GPU{'' if gpus == 1 else 's'}, {cpus} CPU"
+            f"{'' if cpus == 1 else 's'}, {mem_mb:.0f} MB and {minutes:.0f} min, which no "
+            f"partition has (the largest is {largest(among, gpus)}); expected larger limits in "
+            "slurm/partitions.yaml, or less by --set-resources (slurm/README.md)"
+        )
+
+
+def _gpus(resources: Mapping[str, Any]) -> int:
+    gres = str(resources.get("gres") or "")
+    counts = [part.split(":") for part in gres.split(",") if part.split(":")[0] == "gpu"]
+    if counts:
+        return sum(int(one[-1]) if one[-1].isdigit() else 1 for one in counts)
+    return int(_number(resources.get("gpu")))
+
+
+def _number(value: Any) -> float:
+    """Return a resource as a number; what is not known before its input exists counts as 0."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return 0.0

@@ -1,0 +1,164 @@
+"""Partitions, and the check that every request fits one before anything is submitted."""
+
+from math import inf
+from types import SimpleNamespace
+
+import pytest
+
+from after_ser.cluster import preflight
+from after_ser.cluster.places import Place, places_of_file, places_of_sinfo, usable
+from after_ser.errors import InputError
+
+SINFO = """cpu*|1-00:00:00|64000|16|(null)
+gpu|30:00|128000|32|gpu:a100:4(S:0-1),shard:8
+gpu|30:00|512000+|64|gpu:2
+long|infinite|64000|16|gpu:h100:1,gpu:a100:2
+"""
+FILE = {
+    "partitions": {
+        "cpu": {"max_runtime": 600, "max_mem_mb": 32000, "max_threads": 8},
+        "gpu": {"max_runtime": "2-00:00:00", "max_gpu": 1},
+    }
+}
+
+
+def test_sinfo_is_read_with_slurm_s_own_times():
+    places, default = places_of_sinfo(SINFO)
+    assert default == "cpu"
+    assert places[0] == Place("cpu", 1440, 64000, 16, 0)
+    assert places[1] == Place("gpu", 30, 128000, 32, 4), "30:00 is half an hour"
+    assert places[2] == Place("gpu", 30, 512000, 64, 2)
+    assert places[3] == Place("long", inf, 64000, 16, 3)
+
+
+@pytest.mark.parametrize(
+    ("given", "minutes"),
+    [(90, 90), ("12h", 720), ("1d12h30m", 2190), ("1-12", 2160), ("1:30:00", 90), ("2:30", 150)],
+)
+def test_times_of_the_file_are_read_as_the_plugin_reads_them(given, minutes):
+    (place,) = places_of_file({"partitions": {"x": {"max_runtime": given}}}, "file")
+    assert place == Place("x", minutes, gpus=0)
+    utils = pytest.importorskip("snakemake_executor_plugin_slurm.utils")
+    assert utils.parse_time_to_minutes(given) == minutes
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "file: expected `partitions:`"),
+        ({"gpu": {}}, "file: expected `partitions:`"),
+        ({"partitions": {"gpu": None}}, "partitions.gpu: None; expected limits"),
+        ({"partitions": {"gpu": {"max_memory": 1}}}, "gpu: unknown key max_memory; expected one"),
+        ({"partitions": {"gpu": {"max_gpu": "two"}}}, "gpu: gpus: 'two'; expected a number"),
+        ({"partitions": {"gpu": {"max_threads": "all"}}}, "max_threads: 'all'; expected a number"),
+        ({"partitions": {"gpu": {"max_runtime": "long"}}}, "max_runtime: 'long'; expected minutes"),
+    ],
+)
+def test_a_partition_file_that_is_wrong_is_refused_in_one_line(content, message):
+    with pytest.raises(InputError) as error:
+        places_of_file(content, "file")
+    assert message in str(error.value) and "\n" not in str(error.value)
+
+
+def test_the_stricter_of_cluster_and_file_counts():
+    there, default = places_of_sinfo(SINFO)
+    places = usable(there, places_of_file(FILE, "file"), default, "file")
+    assert places[0] == Place("cpu", 600, 32000, 8, 0)
+    assert places[1:] == [Place("gpu", 30, 128000, 32, 1), Place("gpu", 30, 512000, 64, 1)]
+    assert usable(there, None, default, "file") == [there[0]], "the default partition"
+    assert usable([], places_of_file(FILE, "file"), None, "file") == places_of_file(FILE, "file")
+    with pytest.raises(InputError, match="no partition fast; expected one of cpu, gpu, long"):
+        usable(there, places_of_file({"partitions": {"fast": {}}}, "file"), default, "file")
+
+
+PLACES = [
+    Place("cpu", minutes=600, mem_mb=32000, cpus=8, gpus=0),
+    Place("gpu", minutes=60, mem_mb=64000, cpus=16, gpus=2),
+    Place("gpu-long", minutes=2880, mem_mb=16000, cpus=16, gpus=1),
+]
+
+
+def check(resources, threads=1):
+    preflight.check_requests([("rule fit", threads, resources)], PLACES, PLACES)
+
+
+@pytest.mark.parametrize(
+    "resources",
+    [
+        {"mem_mb": 32000, "runtime": 600},
+        {"mem_mb": 16000, "runtime": 2880, "gpu": 1},
+        {"mem_mb": 64000, "runtime": 60, "gres": "gpu:a100:2"},
+        {"mem_mb_per_cpu": 4000, "cpus_per_task": 16, "runtime": 60},
+        {"mem_mb": "<TBD>", "runtime": 60},
+        {"mem_mb": 1000, "runtime": 9999, "clusters": "another"},
+    ],
+)
+def test_what_fits_one_partition_passes(resources):
+    check(resources)
+
+
+@pytest.mark.parametrize(
+    ("resources", "message"),
+    [
+        ({"mem_mb": 64001, "runtime": 60}, "0 GPUs, 1 CPU, 64001 MB and 60 min"),
+        ({"mem_mb": 20000, "runtime": 100, "gpu": 1}, "the largest is gpu-long: 1 GPU, 16 CPUs"),
+        ({"runtime": 60, "gpu": 3}, "rule fit asks for 3 GPUs"),
+        ({"runtime": 60, "gres": "gpu:3"}, "rule fit asks for 3 GPUs"),
+        ({"runtime": 60, "cpus_per_task": 17}, "17 CPUs"),
+        ({"mem_mb_per_cpu": 5000, "cpus_per_task": 16, "runtime": 60}, "80000 MB"),
+        ({"runtime": 2881}, "2881 min, which no partition has (the largest is gpu-long"),
+        ({"slurm_partition": "cpu", "gpu": 1}, "the largest is cpu: 0 GPUs"),
+        ({"slurm_partition": "none"}, "sent to partition none, which this cluster does not have"),
+    ],
+)
+def test_what_fits_none_is_named_with_the_largest(resources, message):
+    with pytest.raises(InputError) as error:
+        check(resources)
+    assert message in str(error.value) and "\n" not in str(error.value)
+    assert "rule fit" in str(error.value)
+
+
+def settings(**changes):
+    return SimpleNamespace(
+        **{"status_command": "sacct", "array_jobs": None, "partition_config": None, **changes}
+    )
+
+
+def answers(monkeypatch, storage):
+    texts = {"scontrol": f"AccountingStorageType   = {storage}\n", "sinfo": SINFO}
+    monkeypatch.setattr(preflight, "_output", lambda command: texts[command[0]])
+
+
+def test_a_cluster_without_accounting_needs_its_switches(monkeypatch):
+    answers(monkeypatch, "accounting_storage/none")
+    with pytest.raises(InputError, match="--slurm-status-command squeue --slurm-no-account"):
+        preflight.before_submission(settings(), [])
+    preflight.before_submission(settings(status_command="squeue"), [])
+    answers(monkeypatch, "accounting_storage/slurmdbd")
+    preflight.before_submission(settings(), [])
+
+
+def test_array_jobs_are_refused(monkeypatch):
+    answers(monkeypatch, "accounting_storage/slurmdbd")
+    with pytest.raises(InputError, match="no --slurm-array-jobs"):
+        preflight.before_submission(settings(array_jobs="all"), [])
+
+
+def test_the_file_is_that_of_the_option_or_of_the_environment(monkeypatch, tmp_path):
+    answers(monkeypatch, "accounting_storage/slurmdbd")
+    job = [("rule fit", 1, {"runtime": 60, "gpu": 1})]
+    with pytest.raises(InputError, match="largest is cpu"):  # the default partition has none
+        preflight.before_submission(settings(), job)
+    path = tmp_path / "partitions.yaml"
+    path.write_text("partitions: {long: {max_gpu: 1}}", encoding="utf-8")
+    expected = [Place("long", inf, 64000, 16, 1)]
+    assert preflight.before_submission(settings(partition_config=path), job) == expected
+    monkeypatch.setenv("SNAKEMAKE_SLURM_PARTITIONS", str(path))
+    assert preflight.before_submission(settings(), job) == expected
+    with pytest.raises(InputError, match=r"missing.yaml: .*expected a partition file"):
+        preflight.before_submission(settings(partition_config=tmp_path / "missing.yaml"), job)
+
+
+def test_without_slurm_s_commands_only_the_file_counts(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    assert preflight.before_submission(settings(), [("rule fit", 1, {"gpu": 9})]) == []
