@@ -7,8 +7,18 @@ CORPORA ?= data
 BIN := .venv/bin
 PARALLEL := --numprocesses $(CORES) --no-loadscope-reorder
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
+# Reaches the recipes through the environment, never as text of a shell command: a folder may be
+# called anything.
+export CORPORA_FOLDER := $(value CORPORA)
+unexport CORPORA
+ROOT = --config "corpora_root=$$($(BIN)/python -m after_ser quoted "$$CORPORA_FOLDER")"
+# As many GPU jobs at once as there are GPUs; nothing on a machine without one.
+GPUS = $$($(BIN)/python -m after_ser gpu-resources $(1))
+# Snakemake looks at all ready jobs again after each such timespan; its default of one second costs
+# a fifth of a core in a run of a thousand jobs.
+SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --max-jobs-per-timespan 1000/10s
 
-.PHONY: help demo demo-full open open-full open-quick fewshot test test-fast test-slurm lint refresh lock clean
+.PHONY: help demo demo-full open open-full open-quick download fewshot test test-fast test-slurm lint refresh lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -29,24 +39,27 @@ demo-full: .venv/installed  ## every arm, table and figure on synthetic speech (
 
 open: .venv/installed  ## EmoDB, RAVDESS, CREMA-D: make open CORPORA=<folder with emodb, ravdess, cremad>
 	@config=$$($(BIN)/python -m after_ser choose-preset config/open.yaml config/open-scratch.yaml); \
-	$(SNAKEMAKE) --configfile $$config --config corpora_root="$(CORPORA)"; \
+	$(SNAKEMAKE) --configfile $$config $(call GPUS,$$config) $(ROOT); \
 	$(BIN)/python -m after_ser report $$(basename $$config .yaml) --configfile $$config \
-	  --config corpora_root="$(CORPORA)" --cores $(CORES)
+	  $(ROOT) --cores $(CORES)
 
 open-full: .venv/installed  ## every strategy, switch, objective and noise on those corpora (about two hours)
-	$(SNAKEMAKE) --configfile config/open-full.yaml --config corpora_root="$(CORPORA)"
+	$(SNAKEMAKE) --configfile config/open-full.yaml $(call GPUS,config/open-full.yaml) $(ROOT)
 	@$(BIN)/python -m after_ser report open-full --configfile config/open-full.yaml \
-	  --config corpora_root="$(CORPORA)" --cores $(CORES)
+	  $(ROOT) --cores $(CORES)
 
 open-quick: .venv/installed  ## two folds, one seed and few budgets of `make open` (under 10 minutes)
-	$(SNAKEMAKE) --configfile config/open-quick.yaml --config corpora_root="$(CORPORA)"
+	$(SNAKEMAKE) --configfile config/open-quick.yaml $(call GPUS,config/open-quick.yaml) $(ROOT)
 	@$(BIN)/python -m after_ser report open-quick --configfile config/open-quick.yaml \
-	  --config corpora_root="$(CORPORA)" --cores $(CORES)
+	  $(ROOT) --cores $(CORES)
+
+download: .venv/installed  ## fetch the open corpora: make download CORPORA=<folder>
+	$(BIN)/snakemake download --cores 1 $(ROOT)
 
 fewshot: .venv/installed  ## pre-finetuning for few-shot: make fewshot CORPORA=<folder with ESD and the sources>
-	$(SNAKEMAKE) --configfile config/fewshot.yaml --config corpora_root="$(CORPORA)" --resources gpu=1
+	$(SNAKEMAKE) --configfile config/fewshot.yaml $(call GPUS,config/fewshot.yaml) $(ROOT)
 	@$(BIN)/python -m after_ser report fewshot --configfile config/fewshot.yaml \
-	  --config corpora_root="$(CORPORA)" --cores $(CORES)
+	  $(ROOT) --cores $(CORES)
 
 test: .venv/installed  ## all tests (under 20 minutes)
 	$(BIN)/python -m pytest $(PARALLEL)

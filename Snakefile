@@ -44,6 +44,7 @@ rule all:
 
 
 include: "rules/starts.smk"
+include: "rules/download.smk"
 include: "rules/corpora.smk"
 include: "rules/datasets.smk"
 include: "rules/backbone.smk"

@@ -34,7 +34,9 @@ try:
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
-set_job_environment(CONFIG["threads"])
+set_job_environment(
+    CONFIG["threads"], CONFIG["jobs_per_gpu"], scheduled=workflow.remote_exec
+)
 
 RUN = CONFIG["run"]
 TABLES = sorted(CONFIG["tables"])

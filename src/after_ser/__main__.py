@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import yaml
 
 from after_ser.errors import InputError
 from after_ser.prune import prune
+from after_ser.runtime.gpu import resource_arguments, usable_gpus
 
 
 def main(arguments: list[str]) -> int:
@@ -27,8 +29,21 @@ def main(arguments: list[str]) -> int:
     report.add_argument("run")
     pruning = commands.add_parser("prune", help="empty models of middle rounds (keep_models: last)")
     pruning.add_argument("run")
+    gpus = commands.add_parser(
+        "gpu-resources", help="print Snakemake's --resources gpu=N for this machine, if it has GPUs"
+    )
+    gpus.add_argument("configfile")
+    quoting = commands.add_parser("quoted", help="print a text as --config takes it unchanged")
+    quoting.add_argument("text")
     given, rest = parser.parse_known_args(arguments)
     try:
+        if given.command == "gpu-resources":
+            print(" ".join(gpu_resources(Path(given.configfile))))
+            return 0
+        if given.command == "quoted":
+            # Snakemake strips outer quotes and reads the rest as YAML: tag and comment shield them
+            print(f"!!str {json.dumps(given.text, ensure_ascii=False)} #")
+            return 0
         if given.command == "choose-preset":
             print(choose_preset(Path(given.preferred), Path(given.fallback)))
             return 0
@@ -65,6 +80,21 @@ def choose_preset(preferred: Path, fallback: Path) -> Path:
         )
         return fallback
     return preferred
+
+
+def gpu_resources(configfile: Path) -> list[str]:
+    """Return the arguments that let as many GPU jobs run at once as this machine has places.
+
+    Nothing where it has no GPU, with a notice: jobs then run on the CPU, as many as cores allow.
+    """
+    config = yaml.safe_load(configfile.read_text(encoding="utf-8"))
+    sharing = config.get("jobs_per_gpu", 1)
+    if type(sharing) is not int or sharing < 1:
+        raise InputError(f"config: jobs_per_gpu: {sharing!r}; expected a whole number above 0")
+    found = resource_arguments(len(usable_gpus()), sharing)
+    if not found:
+        print("notice: no GPU is visible, everything runs on the CPU", file=sys.stderr)
+    return found
 
 
 def write_report(run: str, snakemake_arguments: list[str]) -> int:

@@ -7,7 +7,7 @@ from after_ser.baselines.extracted import with_features
 from after_ser.baselines.registry import load
 from after_ser.baselines.run import run_baseline, write_result
 from after_ser.runtime.atomic import read_tsv, write_json
-from after_ser.runtime.device import choose_device, device_name, set_threads
+from after_ser.runtime.device import device_name, set_threads, used_device
 from after_ser.runtime.seeding import derive_seed
 from after_ser.runtime.timing import Stopwatch
 
@@ -33,7 +33,7 @@ def main(snakemake):
             device=p.device,
         )
     write_result(Path(snakemake.output.metrics).parent, result, parts, classes)
-    device = device_name(choose_device(p.device))
+    device = device_name(used_device())  # the CPU, for a method that never asked for another
     write_json(snakemake.output.timing, watch.read("fit", device, p.threads))
 
 

@@ -92,7 +92,11 @@ def _load(kind: Any, folder: Path, optional: tuple[str, ...]) -> Any:
     with _quiet_transformers():
         try:
             model, info = kind.from_pretrained(
-                folder, local_files_only=True, dtype=torch.float32, output_loading_info=True
+                folder,
+                local_files_only=True,
+                use_safetensors=True,
+                dtype=torch.float32,
+                output_loading_info=True,
             )
         except (OSError, RuntimeError, ValueError, SafetensorError) as error:
             reason = " ".join(str(error).split())[:300]

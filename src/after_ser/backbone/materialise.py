@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from after_ser.backbone.load import CONFIG, PREPROCESSOR, WEIGHTS, read_config, wants_normalised
 from after_ser.backbone.save import save_tensors, write_origin
 from after_ser.errors import InputError
 from after_ser.runtime.atomic import atomic_path
+from after_ser.runtime.weights import read_weights
 
 #: The weights' name in older repositories (a pickle; read with weights_only).
 OLD_WEIGHTS = "pytorch_model.bin"
@@ -68,15 +70,11 @@ def _install(config: Path, preprocessor: Path, weights: Path, out: Path) -> None
 
 def _convert(pickled: Path, target: Path) -> None:
     """Turn pytorch_model.bin into safetensors without running any code it may carry."""
-    from pickle import UnpicklingError
-
     import torch
 
-    try:
-        state = torch.load(pickled, map_location="cpu", weights_only=True)
-    except (UnpicklingError, RuntimeError, EOFError, ValueError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(f"backbone: cannot read {pickled} as plain weights: {reason}") from None
+    state = read_weights(pickled, "backbone")
+    if not isinstance(state, Mapping):
+        raise InputError(f"backbone: {pickled} holds no weights by name; expected a state dict")
     tensors = {name: value for name, value in state.items() if isinstance(value, torch.Tensor)}
     save_tensors(target, tensors)
 

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from after_ser.errors import InputError
 from after_ser.ptapt.wav2vec import FEATURE_KERNELS, Shape, Wav2Vec
+from after_ser.runtime.weights import read_weights
 
 #: Where fairseq keeps the layers' parts: layer i is a sequence of modules.
 _NAMES = (
@@ -99,18 +99,12 @@ def _kernels(tensors: Mapping[str, Tensor], part: str) -> tuple[int, ...]:
 
 
 def _read(path: Path) -> tuple[Mapping[str, Tensor], dict[str, Any]]:
-    from pickle import UnpicklingError
-
     try:
-        with torch.serialization.safe_globals([argparse.Namespace]):
-            saved = torch.load(path, map_location="cpu", weights_only=True)
+        saved = read_weights(path, "p-tapt", safe=[argparse.Namespace])
     except FileNotFoundError:
         raise InputError(
             f"p-tapt: there is no {path}; expected fairseq's wav2vec_large.pt (first_stage)"
         ) from None
-    except (UnpicklingError, RuntimeError, EOFError, ValueError, OSError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(f"p-tapt: cannot read {path} as plain weights: {reason}") from None
     if not isinstance(saved, Mapping) or not isinstance(saved.get("model"), Mapping):
         raise InputError(f"p-tapt: {path} has no weights under 'model'; expected fairseq's file")
     options = saved.get("args")

@@ -8,6 +8,7 @@ from typing import Any
 
 import altair as alt
 
+from after_ser.reporting.escape import ScriptJson
 from after_ser.runtime.atomic import write_text
 
 # "Open in the Vega editor" is left out: it would send the data to another site.
@@ -21,7 +22,12 @@ def write_html(chart: Any, path: str | Path, name: str) -> None:
     Raises ValueError where the page would load a script or style from elsewhere.
     """
     with alt.data_transformers.enable("default", max_rows=None):
-        page = chart.to_html(inline=True, output_div=name, embed_options={"actions": _ACTIONS})
+        page = chart.to_html(
+            inline=True,
+            output_div=name,
+            embed_options={"actions": _ACTIONS},
+            json_kwds={"cls": ScriptJson},
+        )
     if _REMOTE_SCRIPT.search(page):
         raise ValueError(f"{path}: the page would load a script from elsewhere")
     page = page.replace("<html>", '<html lang="en">', 1)

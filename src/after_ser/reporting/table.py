@@ -11,6 +11,8 @@ from typing import Any
 
 import pandas as pd
 
+from after_ser.reporting.escape import markdown_text as escape_markdown
+from after_ser.reporting.escape import one_line
 from after_ser.reporting.escape import tex_text as _tex
 from after_ser.runtime.atomic import read_tsv, write_text, write_tsv
 
@@ -181,21 +183,19 @@ def _heading(metric: str) -> str:
 
 def markdown(table: Table) -> str:
     """Return the table as GitHub Markdown."""
-
-    def escape(text: str) -> str:
-        return text.replace("|", "\\|")
-
+    escape = escape_markdown
     grid = _grid(table)
     keys = [(column, metric) for column, metrics in grid.heads for metric in metrics]
     heads = [escape(f"{column}: {_heading(metric)}") for column, metric in keys]
-    lines = [f"**{table.title}**", "", *(f"- {note}" for note in table.notes), ""]
+    notes = [f"- {escape(note)}" for note in table.notes]
+    lines = [f"**{escape(table.title)}**", "", *notes, ""]
     lines.append(f"| {' | '.join([escape(table.row_title), *heads])} |")
     lines.append(f"|{'|'.join(['---', *('---:' for _ in keys)])}|")
     for row in grid.rows:
         texts = [" · ".join(grid.cells.get((row, *key), [NO_RUN])) for key in keys]
         lines.append(f"| {' | '.join(escape(text) for text in (row, *texts))} |")
     if table.footnotes:
-        lines += ["", *(f"- {note}" for note in table.footnotes)]
+        lines += ["", *(f"- {escape(note)}" for note in table.footnotes)]
     return "\n".join(lines) + "\n"
 
 
@@ -219,7 +219,7 @@ def latex(table: Table) -> str:
                 texts.append(rf"\shortstack{{{stack}}}" if rest else first)
         body.append(f"{' & '.join([_tex(row), *texts])} \\\\")
     lines = [
-        *(f"% {note}" for note in (*table.notes, *table.footnotes)),
+        *(f"% {one_line(note)}" for note in (*table.notes, *table.footnotes)),
         r"\begin{table}",
         r"\centering\small",
         rf"\caption{{{_tex(table.title)}}}",

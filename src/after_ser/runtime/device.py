@@ -9,22 +9,40 @@ from pathlib import Path
 import torch
 
 from after_ser.errors import InputError
+from after_ser.runtime.gpu import give_gpu_back, take_gpu
+
+_chosen: torch.device | None = None
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """Return the device called `name`: "auto" is the first GPU, else the CPU with a notice.
+    """Return the device called `name`: "auto" is a GPU of this job's own, else the CPU.
 
-    Raises InputError where a GPU is asked for by name and none is visible.
+    A GPU is taken from the other jobs of this machine before CUDA looks for any (`runtime.gpu`),
+    and is then the only one that is visible; without one, a notice says so. Raises InputError
+    where a GPU is asked for by name and none is visible.
     """
-    if name == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        print("notice: no GPU is visible, running on the CPU", file=sys.stderr)
-        return torch.device("cpu")
-    device = torch.device(name)
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise InputError(f"config: device: torch sees no GPU for {name}; expected auto or cpu")
-    return device
+    global _chosen
+    wanted = torch.device("cuda" if name == "auto" else name)
+    if wanted.type == "cuda":
+        if torch.cuda.is_initialized():
+            return _chosen or wanted
+        if take_gpu(wanted.index) is not None:
+            wanted = torch.device("cuda")
+        if not torch.cuda.is_available():
+            give_gpu_back()
+            if name != "auto":
+                raise InputError(
+                    f"config: device: torch sees no GPU for {name}; expected auto or cpu"
+                )
+            print("notice: no GPU is visible, running on the CPU", file=sys.stderr)
+            wanted = torch.device("cpu")
+    _chosen = wanted
+    return wanted
+
+
+def used_device() -> torch.device:
+    """Return the device that was last chosen in this process, the CPU where none was."""
+    return _chosen or torch.device("cpu")
 
 
 def device_name(device: torch.device) -> str:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 
+from after_ser.runtime.gpu import SCHEDULED, SHARING
 
-def set_job_environment(threads: int) -> None:
+
+def set_job_environment(threads: int, jobs_per_gpu: int = 1, scheduled: bool = False) -> None:
     """Set thread counts and allocator limits for child processes; a user's own values win.
+
+    `jobs_per_gpu` and `scheduled` (a cluster's scheduler placed this job) are for `runtime.gpu`.
 
     Left alone, OpenMP would take all cores in each of several parallel jobs. glibc returns every
     large tensor to the kernel after each step; keeping them makes CPU training about 1.5 times
@@ -22,6 +26,12 @@ def set_job_environment(threads: int) -> None:
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "MPLBACKEND": "Agg",
         "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # torch's deterministic mode asks for it
+        # looking whether there is a GPU must not fix which ones CUDA shows
+        "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
+        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",  # numbers of GPUs are those of nvidia-smi
     }
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
+    # what a job inherits from the process that submitted it must not win here
+    os.environ[SHARING] = str(jobs_per_gpu)
+    os.environ[SCHEDULED] = "1" if scheduled else "0"

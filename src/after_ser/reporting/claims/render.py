@@ -15,7 +15,7 @@ from after_ser.reporting.claims.report import (
     parts_frame,
 )
 from after_ser.reporting.claims.verdict import NOT_SUPPORTED
-from after_ser.reporting.escape import tex_text
+from after_ser.reporting.escape import markdown_text, one_line, tex_text
 from after_ser.reporting.table import NO_RUN
 from after_ser.runtime.atomic import write_text, write_tsv
 
@@ -102,14 +102,15 @@ def markdown(report: Report) -> str:
     def table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
         lines = [f"| {' | '.join(heads)} |", f"|{'|'.join(['---:', *['---'] * (len(heads) - 1)])}|"]
         for row in rows:
-            lines.append(f"| {' | '.join(text.replace('|', chr(92) + '|') for text in row)} |")
+            lines.append(f"| {' | '.join(map(markdown_text, row))} |")
         return lines
 
     rows = [
         (number, f"**{claim.replace('. “', '.** “', 1)}", place, here, f"**{verdict}**", why)
         for number, claim, place, here, verdict, why in _main_rows(report)
     ]
-    lines = [f"**{report.title}**", "", *(f"- {note}" for note in report.notes), ""]
+    notes = [f"- {markdown_text(note)}" for note in report.notes]
+    lines = [f"**{markdown_text(report.title)}**", "", *notes, ""]
     lines += [*table(HEADS, rows), ""]
     if parts := _part_rows(report):
         lines += [f"**{PARTS_TITLE}**", "", *table(PART_HEADS, parts), ""]
@@ -126,7 +127,7 @@ def latex(report: Report) -> str:
         rf">{{\raggedright\arraybackslash}}p{{{width}\linewidth}}" for width in widths
     )
     lines = [
-        *(f"% {note}" for note in (*report.notes, *FOOTNOTES)),
+        *(f"% {one_line(note)}" for note in (*report.notes, *FOOTNOTES)),
         r"% needs \usepackage{array,booktabs,longtable}",
         r"{\scriptsize",
         rf"\begin{{longtable}}{{{columns}}}",

@@ -1,0 +1,254 @@
+"""What the source may not do: unpickle, run text as code or in a shell, load what is not pinned."""
+
+import ast
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+import torch
+import yaml
+from snakemake.cli import parse_config
+from workflow_runs import REPO, SCHEMA, tiny
+
+from after_ser.backbone.materialise import materialise_folder
+from after_ser.config import resolve
+from after_ser.errors import InputError
+from after_ser.ptapt.fairseq import load_wav2vec
+from after_ser.runtime.weights import read_weights
+
+SOURCES = [
+    path
+    for folder in ("src", "workflow", "benchmarks")
+    for path in sorted((REPO / folder).rglob("*.py"))
+]
+#: Modules whose readers run what they read.
+UNPICKLING = {
+    "pickle",
+    "cPickle",
+    "dill",
+    "cloudpickle",
+    "joblib",
+    "shelve",
+    "marshal",
+    "jsonpickle",
+}
+READERS = {"load", "loads", "Unpickler", "open"}
+SHELLS = {"system", "popen", "getoutput", "getstatusoutput", "spawnl", "execl", "execv"}
+UNSAFE = {"read_pickle", "loadmat", "mktemp", "extractall", "unpack_archive"}
+HUB = {"hf_hub_download", "snapshot_download"}
+SAFE_YAML = {"SafeLoader", "CSafeLoader", "BaseLoader", "CBaseLoader"}
+
+
+def dotted(node):
+    if isinstance(node, ast.Attribute):
+        return f"{dotted(node.value)}.{node.attr}"
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def constant(call, name):
+    return next(
+        (
+            k.value.value
+            for k in call.keywords
+            if k.arg == name and isinstance(k.value, ast.Constant)
+        ),
+        None,
+    )
+
+
+def wrong(call, may_load):
+    """What is wrong with one call, "" where nothing is."""
+    name = dotted(call.func)
+    module, _, last = name.rpartition(".")
+    given = {k.arg for k in call.keywords}
+    loader = next((dotted(k.value) for k in call.keywords if k.arg == "Loader"), "")
+    offline = constant(call, "local_files_only") and constant(call, "use_safetensors")
+    checks = {
+        "torch.load without weights_only=True": name == "torch.load"
+        and constant(call, "weights_only") is not True,
+        "torch.load outside of runtime": name == "torch.load" and not may_load,
+        "an unpickler": module in UNPICKLING and last in READERS,
+        "a reader that unpickles, unpacks or guesses a name": last in UNSAFE,
+        "np.load with allow_pickle": last == "load" and constant(call, "allow_pickle"),
+        "yaml without a safe loader": name in ("yaml.load", "yaml.load_all")
+        and loader.rpartition(".")[2] not in SAFE_YAML,
+        "unsafe yaml": name in ("yaml.unsafe_load", "yaml.full_load"),
+        "text run as code": name in ("eval", "exec", "compile", "__import__"),
+        "a shell": module in ("os", "subprocess") and last in SHELLS,
+        "weights from a hub or of pickles": last == "from_pretrained" and not offline,
+        "a hub's file without a revision": last in HUB and "revision" not in given,
+        "shell=True": "shell" in given and constant(call, "shell") is not False,
+        "trust_remote_code": "trust_remote_code" in given,
+        "verify=False": constant(call, "verify") is False,
+    }
+    return ", ".join(what for what, is_so in checks.items() if is_so)
+
+
+def faults(text):
+    """What a piece of Python does that it may not, as (line, what)."""
+    found = []
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.ImportFrom) and node.module in UNPICKLING:
+            names = {alias.name for alias in node.names} & READERS
+            found += [(node.lineno, f"import of {node.module}.{name}") for name in names]
+        if isinstance(node, ast.Call) and (what := wrong(node, text.startswith(ALLOWED_LOADS))):
+            found.append((node.lineno, what))
+    return found
+
+
+#: How the files begin that may call torch.load at all.
+ALLOWED_LOADS = ('"""Weights that others made', '"""Resumable training state')
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "torch.load(p)",
+        "torch.load(p, weights_only=False)",
+        "torch.load(p, weights_only=True)",  # only where runtime does
+        "pickle.load(f)",
+        "joblib.load(p)",
+        "from pickle import loads",
+        "pd.read_pickle(p)",
+        "np.load(p, allow_pickle=True)",
+        "yaml.load(t)",
+        "yaml.load(t, Loader=yaml.Loader)",
+        "yaml.unsafe_load(t)",
+        "eval(t)",
+        "exec(t)",
+        "os.system(t)",
+        "os.popen(t)",
+        "subprocess.run(t, shell=True)",
+        "subprocess.run(t, shell=flag)",
+        "subprocess.getoutput(t)",
+        "AutoModel.from_pretrained(n, trust_remote_code=True)",
+        "Wav2Vec2Model.from_pretrained(n)",
+        "Wav2Vec2Model.from_pretrained(n, local_files_only=True)",
+        "hf_hub_download(r, n)",
+        "archive.extractall(p)",
+        "requests.get(u, verify=False)",
+    ],
+)
+def test_the_scan_sees(code):
+    assert faults(code), code
+
+
+def test_the_scan_leaves_alone_what_is_safe():
+    safe = "model.eval()\nast.literal_eval(t)\nyaml.load(t, Loader=yaml.CSafeLoader)\nre.compile(t)"
+    assert not faults(safe)
+    assert not faults(ALLOWED_LOADS[0] + '"""\ntorch.load(p, weights_only=True)')
+    assert len(SOURCES) > 150
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(REPO)))
+def test_the_source(path):
+    found = faults(path.read_text(encoding="utf-8"))
+    assert not found, f"{path}: {found}"
+
+
+def test_no_rule_builds_a_shell_command():
+    rules = [REPO / "Snakefile", *sorted((REPO / "rules").glob("*.smk"))]
+    assert len(rules) > 10
+    for path in rules:
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"^\s*(shell|run)\s*:", text, re.MULTILINE), path
+        assert not re.search(r"\b(shell|os\.system|subprocess|eval|exec)\(", text), path
+
+
+class Touch:
+    """Pickled, this is a program: reading it back would make the file."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.system, (f"touch '{self.path}'",)
+
+
+def test_a_checkpoint_that_is_a_program_is_refused_in_one_line(tmp_path):
+    touched = tmp_path / "touched"
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "config.json").write_text('{"model_type": "wav2vec2"}')
+    (folder / "preprocessor_config.json").write_text("{}")
+    bad = folder / "pytorch_model.bin"
+    torch.save({"weight": torch.ones(2), "more": Touch(touched)}, bad)
+    for read in (
+        lambda: read_weights(bad, "backbone"),
+        lambda: materialise_folder(folder, tmp_path / "out"),
+        lambda: load_wav2vec(bad),
+    ):
+        with pytest.raises(InputError, match="holds code, which is never run") as caught:
+            read()
+        message = str(caught.value)
+        assert "\n" not in message and "weights_only" not in message, "no advice to run it"
+        assert not touched.exists()
+    assert not (tmp_path / "out/model.safetensors").exists()
+    torch.load(bad, weights_only=False)
+    assert touched.exists(), "the file is as harmful as this test says"
+
+
+def test_weights_of_a_hub_are_pinned():
+    pinned = 0
+    for path in sorted((REPO / "config").glob("*.yaml")):
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+        for backbone in config.get("backbones", {}).values():
+            if "hub" in backbone:
+                assert re.fullmatch("[0-9a-f]{40}", backbone["revision"]), path
+                pinned += 1
+    assert pinned >= 4
+    for revision in ("main", "v1.0", "0b5b8e8", None):
+        config = tiny()
+        config["backbones"]["other"] = {"hub": "a/b"} | ({"revision": revision} if revision else {})
+        with pytest.raises(InputError, match="revision") as caught:
+            resolve(config, SCHEMA)
+        assert "\n" not in str(caught.value)
+
+
+FOLDERS = [
+    'it\'s a "folder"',
+    "$(touch pwned) `touch pwned` $HOME ${BIN}",
+    "a' ; touch pwned ; '\" ; touch pwned # [x] {y}: &",
+    "123",
+    "ümläut 😀 back\\slash",
+]
+
+
+@pytest.mark.parametrize("target", ["open-quick", "download"])
+def test_a_folder_may_be_called_anything(tmp_path, target):
+    """The Makefile hands CORPORA on as it is; Snakemake gets it as the text that it is."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    log = tmp_path / "log"
+    recorder = (
+        f"import json, sys\nopen({str(log)!r}, 'a').write(json.dumps(sys.argv[1:]) + chr(10))\n"
+    )
+    (programs / "record.py").write_text(recorder)
+    (programs / "snakemake").write_text(
+        f'#!/bin/sh\nexec {sys.executable} "{programs}/record.py" "$@"\n'
+    )
+    real = f'exec {sys.executable} "$@"'
+    told = f'exec {sys.executable} "{programs}/record.py" "$@"'
+    (programs / "python").write_text(f'#!/bin/sh\ncase "$3" in report) {told};; esac\n{real}\n')
+    for name in ("snakemake", "python"):
+        (programs / name).chmod(0o755)
+    environment = {**os.environ, "PYTHONPATH": str(REPO / "src")}
+    for folder in FOLDERS[:: 1 if target == "download" else 3]:
+        log.write_text("")
+        subprocess.run(
+            ["make", "-f", str(REPO / "Makefile"), "-o", ".venv/installed", target]
+            + [f"BIN={programs}", f"CORPORA={folder}"],
+            cwd=REPO,
+            env=environment,
+            check=True,
+            capture_output=True,
+        )
+        calls = [json.loads(line) for line in log.read_text().splitlines()]
+        assert len(calls) == (1 if target == "download" else 2)
+        for call in calls:
+            given = [text for text in call if text.startswith("corpora_root=")]
+            assert parse_config(given) == {"corpora_root": folder}
+        assert not (REPO / "pwned").exists()

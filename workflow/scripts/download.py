@@ -1,0 +1,36 @@
+"""Fetch the open corpora, and say whom to ask for the others."""
+
+import sys
+from pathlib import Path
+
+from after_ser.download.corpus import CorpusDownload
+from after_ser.download.fetch import Fetcher, Patience
+from after_ser.download.plan import chosen, corpus_folders, explanation, read_plan
+from after_ser.errors import InputError
+from after_ser.runtime.script import run_script
+
+
+def main(snakemake):
+    p = snakemake.params
+    plan = read_plan(p.plan, p.schema)
+    names = chosen(plan, list(p.names))
+    folders = corpus_folders(p.config, plan)
+    fetcher = Fetcher(Patience(**plan.get("patience", {})))
+    failed = []
+    for name in names:
+        try:
+            line = CorpusDownload(name, plan["corpora"][name], Path(folders[name]), fetcher).run()
+        except InputError as error:
+            failed.append(name)
+            line = f"error: {name}: {error}"
+        print(line, file=sys.stderr)
+    for name in plan["asked_for"]:
+        print(explanation(plan, name), file=sys.stderr)
+    if failed:
+        raise InputError(
+            f"download: {', '.join(failed)} could not be fetched (reasons above); give the same "
+            "command again to go on"
+        )
+
+
+run_script(main, globals())
