@@ -8,6 +8,7 @@ from snakemake.exceptions import WorkflowError
 from after_ser.acquisition.registry import STRATEGIES, SURPRISAL
 from after_ser.baselines.registry import registered
 from after_ser.config import corpus_root, datasets_of, requested, resolve, shown_as
+from after_ser.config_checks import check_files
 from after_ser.errors import InputError
 from after_ser.grid import (
     baseline_cells,
@@ -30,6 +31,7 @@ from after_ser.runtime.environment import set_job_environment
 from after_ser.starts import start_uses_labels
 
 try:
+    check_files(workflow.configfiles)
     CONFIG = resolve(config, f"{workflow.basedir}/config/schema/config.schema.yaml")
 except InputError as error:
     raise WorkflowError(str(error)) from None

@@ -11,7 +11,7 @@ from after_ser.errors import InputError
 
 ROOT = Path(__file__).parent.parent
 SCHEMA = ROOT / "config/schema/config.schema.yaml"
-PRESETS = sorted((ROOT / "config").glob("*.yaml"))
+PRESETS = sorted(set((ROOT / "config").glob("*.yaml")) - {ROOT / "config/downloads.yaml"})
 
 
 def preset(name="config.yaml"):

@@ -131,7 +131,11 @@ def test_msp_podcast_parts_and_mistakes(tmp_path: Path) -> None:
     table = root / "Labels/labels_consensus.csv"
     for text, options, problem in (
         (None, {"splits": ["Trian"]}, "has no part Trian; expected some of Development, Test1"),
-        (HEADER.replace("EmoClass", "Emotion") + ",".join(PODCAST[0]), {}, "has no EmoClass"),
+        (
+            HEADER.replace("EmoClass", "Emotion") + ",".join(PODCAST[0]),
+            {},
+            "has no column EmoClass",
+        ),
         (HEADER + ",".join(PODCAST[0]).replace("2.2", "high"), {}, "'high'; expected a number"),
     ):
         if text:

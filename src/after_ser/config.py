@@ -9,12 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from after_ser.acquisition.registry import PER_CLIP, STRATEGIES
 from after_ser.audio.perturb.registry import PERTURBATIONS
 from after_ser.baselines.checks import check_table3, fill_baselines
+from after_ser.config_checks import (
+    VALIDATOR,
+    check_corpus_options,
+    check_names,
+    check_pretraining,
+    check_values,
+    shortened,
+)
 from after_ser.errors import InputError
 from after_ser.fewshot.check import check_fewshot
 from after_ser.starts import (
@@ -43,20 +50,26 @@ def resolve(config: Config, schema_path: str | os.PathLike[str]) -> Config:
     Raises InputError with one line that names the key, what is wrong and what was expected.
     """
     schema = yaml.load(Path(schema_path).read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+    check_values(config)
     _add_variants(schema, config)
     resolved = _with_defaults(config, schema, schema)
-    errors = sorted(Draft202012Validator(schema).iter_errors(resolved), key=lambda e: list(e.path))
+    errors = sorted(
+        VALIDATOR(schema).iter_errors(resolved), key=lambda e: [str(part) for part in e.path]
+    )
     if errors:
         raise InputError(_describe(errors[0], schema))
-    _fill_robustness(resolved)
+    check_names(resolved)
     _check_corpora(resolved)
+    check_corpus_options(resolved)
     _check_datasets(resolved)
     _check_backbones(resolved)
+    check_pretraining(resolved)
     check_tapt(resolved)
     _check_schedule(resolved)
     _check_strategies(resolved)
     fill_baselines(resolved, _expect_key)
     check_table3(resolved, _expect_key)
+    _fill_robustness(resolved)
     _check_arms(resolved)
     _check_noise(resolved)
     check_starts_compared(resolved)
@@ -139,7 +152,7 @@ def _describe(error: ValidationError, schema: Config) -> str:
             else f"; expected the form {error.validator_value}"
         )
         return f"config: {where}: {error.instance!r} is not valid{extra}"
-    return f"config: {where}: {error.message}"
+    return f"config: {where}: {shortened(error)}"
 
 
 def _expect_key(name: str, known: Any, where: str, what: str) -> None:

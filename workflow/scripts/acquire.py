@@ -7,19 +7,18 @@ clips, none of which holds a label; only then does the oracle read the query and
 import json
 from pathlib import Path
 
-from after_ser.acquisition.budget import labelled_count
+from after_ser.acquisition.budget import queried_count
 from after_ser.acquisition.oracle import answer, read_answers
 from after_ser.acquisition.query import make_query
 from after_ser.acquisition.registry import STRATEGIES
+from after_ser.datasets.tables import read_labelled, read_pool
 from after_ser.runtime.atomic import read_tsv, write_json, write_tsv
 from after_ser.runtime.timing import Stopwatch
 
 
 def query(pool, known, fraction, strategy, seed_parts, options, features, selection, out):
     """Write query.tsv from the pool's scores and features."""
-    for column in pool.columns[1:]:
-        pool[column] = pool[column].astype(float)
-    k = labelled_count(fraction, known + len(pool)) - known
+    k = queried_count(fraction, known, len(pool))
     found = make_query(
         pool,
         strategy,
@@ -72,8 +71,8 @@ def ask_oracle(query_path, known, answers, round_index, out):
 def main(snakemake):
     watch = Stopwatch()
     w, p = snakemake.wildcards, snakemake.params
-    known = read_tsv(snakemake.input.labelled)
-    pool = read_tsv(snakemake.input.pool)
+    known = read_labelled(snakemake.input.labelled, p.classes)
+    pool = read_pool(snakemake.input.pool)
     settings = json.loads(Path(snakemake.input.settings).read_text(encoding="utf-8"))
     parts = (w.dataset, int(w.fold), w.init, int(w.seed), w.start, w.strategy, int(w.round))
     seed_parts = ("query", *parts)

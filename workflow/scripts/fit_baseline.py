@@ -6,7 +6,8 @@ from after_ser.baselines.clips import read_clips
 from after_ser.baselines.extracted import with_features
 from after_ser.baselines.registry import load
 from after_ser.baselines.run import run_baseline, write_result
-from after_ser.runtime.atomic import read_tsv, write_json
+from after_ser.datasets.tables import read_fold, read_manifest
+from after_ser.runtime.atomic import write_json
 from after_ser.runtime.device import device_name, set_threads, used_device
 from after_ser.runtime.seeding import derive_seed
 from after_ser.runtime.timing import Stopwatch
@@ -17,7 +18,9 @@ def main(snakemake):
     w, p, given = snakemake.wildcards, snakemake.params, snakemake.input
     set_threads(p.threads)
     classes = list(p.classes)
-    parts = read_clips(read_tsv(given.fold), read_tsv(given.manifest), classes)
+    manifest = read_manifest(given.manifest, classes)
+    fold = read_fold(given.fold, set(manifest["utt"]))
+    parts = read_clips(fold, manifest, classes)
     method = load(p.method)
     if given.features:
         folder = Path(given.features[0]).parent

@@ -1,14 +1,26 @@
 """Fit one round of one arm and score val, test and the pool."""
 
+from contextlib import contextmanager
 from pathlib import Path
 
 from after_ser.backbone.latents import Latents
+from after_ser.datasets.tables import read_fold, read_labelled, read_manifest
+from after_ser.errors import InputError
 from after_ser.evaluation.metrics import score
 from after_ser.finetune.round import read_split, run_round, write_round
-from after_ser.runtime.atomic import read_tsv, write_json
+from after_ser.runtime.atomic import write_json
 from after_ser.runtime.device import choose_device, device_name, make_deterministic, set_threads
 from after_ser.runtime.seeding import derive_seed
 from after_ser.runtime.timing import Stopwatch
+
+
+@contextmanager
+def _named(fit):
+    """Say which fit it was that an InputError is about."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{fit}: {error}") from None
 
 
 def main(snakemake):
@@ -18,11 +30,12 @@ def main(snakemake):
     set_threads(p.threads)
     make_deterministic()
     device = choose_device(p.device)
-    split = read_split(read_tsv(given.fold), read_tsv(given.manifest))
-    labelled = read_tsv(given.labelled)
+    manifest = read_manifest(given.manifest, p.classes)
+    split = read_split(read_fold(given.fold, set(manifest["utt"])), manifest)
+    labelled = read_labelled(given.labelled, p.classes)
     previous = list(given.get("previous", []))
     parts = (w.dataset, int(w.fold), w.init, int(w.seed))
-    with watch.computing():
+    with watch.computing(), _named(f"round {round_index} of {w.dataset}, fold {w.fold}"):
         model, fitted, frames = run_round(
             split=split,
             labelled=labelled,

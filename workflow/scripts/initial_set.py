@@ -1,14 +1,16 @@
 """Initial labelled set of one (dataset, fold, init, seed): K-means on latents, or random."""
 
+import sys
 from pathlib import Path
 
 import pandas as pd
 
 from after_ser.acquisition import initial
-from after_ser.acquisition.budget import labelled_count
+from after_ser.acquisition.budget import initial_count
 from after_ser.acquisition.oracle import answer, read_answers
 from after_ser.backbone.latents import Latents
-from after_ser.runtime.atomic import read_tsv, write_json, write_tsv
+from after_ser.datasets.tables import read_fold
+from after_ser.runtime.atomic import write_json, write_tsv
 from after_ser.runtime.seeding import derive_seed, rng
 from after_ser.runtime.timing import Stopwatch
 
@@ -16,9 +18,16 @@ from after_ser.runtime.timing import Stopwatch
 def main(snakemake):
     watch = Stopwatch()
     w, p = snakemake.wildcards, snakemake.params
-    fold = read_tsv(snakemake.input.fold)
+    fold = read_fold(snakemake.input.fold)
     train = sorted(fold.loc[fold["split"] == "train", "utt"])
-    count = labelled_count(p.fraction, len(train))
+    where = f"dataset {w.dataset}, fold {w.fold}"
+    count = initial_count(p.fraction, len(train), where)
+    if count < len(p.classes):
+        print(
+            f"notice: {where}: the initial set of {count} clips (budget {p.fraction:g} of "
+            f"{len(train)}) cannot have one of each of the {len(p.classes)} classes",
+            file=sys.stderr,
+        )
     parts = ("initial", w.dataset, int(w.fold), w.init, int(w.seed))
     with watch.computing():
         if w.init == "kmeans":

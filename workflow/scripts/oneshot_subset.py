@@ -2,19 +2,21 @@
 
 import pandas as pd
 
-from after_ser.acquisition.budget import labelled_count
+from after_ser.acquisition.budget import initial_count
 from after_ser.acquisition.initial import random_initial
 from after_ser.acquisition.oracle import answer, read_answers
-from after_ser.runtime.atomic import read_tsv, write_tsv
+from after_ser.datasets.tables import read_fold
+from after_ser.runtime.atomic import write_tsv
 from after_ser.runtime.seeding import rng
 
 
 def main(snakemake):
     w, p = snakemake.wildcards, snakemake.params
-    fold = read_tsv(snakemake.input.fold)
+    fold = read_fold(snakemake.input.fold)
     train = sorted(fold.loc[fold["split"] == "train", "utt"])
     draw = rng("oneshot", w.dataset, int(w.fold), int(w.seed))
-    picks = random_initial(len(train), labelled_count(p.fraction, len(train)), draw)
+    count = initial_count(p.fraction, len(train), f"dataset {w.dataset}, fold {w.fold}")
+    picks = random_initial(len(train), count, draw)
     query = pd.DataFrame(
         {"utt": [train[i] for i in picks], "rank": range(1, len(picks) + 1), "score": 0.0}
     )

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from after_ser.backbone.encode import ClipEncoder
+from after_ser.datasets.tables import read_fold, read_manifest
 from after_ser.evaluation.gather import read_json
 from after_ser.evaluation.metrics import score
 from after_ser.finetune.classifier import load_classifier
@@ -17,8 +18,8 @@ def main(snakemake):
     set_threads(p.threads)
     make_deterministic()
     device = choose_device(p.device)
-    manifest = read_tsv(given.manifest)
-    split = read_split(read_tsv(given.fold), manifest)
+    manifest = read_manifest(given.manifest)
+    split = read_split(read_fold(given.fold, set(manifest["utt"])), manifest)
     paths = dict(zip(manifest["utt"], manifest["path"], strict=True))
     model = load_classifier(Path(given.model), Path(given.config))
     result = robustness(

@@ -18,7 +18,7 @@ def read_answers(
     manifest: str | Path, classes: Sequence[str], oracle: Mapping[str, Any], dataset: str
 ) -> Answers:
     """Return what the simulated annotators of these settings say of every clip of a manifest."""
-    truth = read_tsv(manifest).set_index("utt")["label"].to_dict()
+    truth = read_tsv(manifest, columns=("utt", "label")).set_index("utt")["label"].to_dict()
     return simulate(truth, classes, oracle, dataset)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,6 +20,11 @@ SILENCE_PEAK = 1e-3
 # Float samples beyond +30 dBFS are no overs but integers stored as floats.
 MAX_PEAK = 32.0
 
+# Of the fraction rate / 16000 in lowest terms, numerator times denominator: the resampling filter
+# has a tap for each. 44.1 kHz has 70,560, the 22,255 Hz of old Macintoshes 14 million (1 GB while
+# it is made), 44,101 Hz, which nothing records at, would need 5 GB.
+MAX_RATIO = 20_000_000
+
 
 def defect(clip: Clip) -> str:
     """Return why `clip` cannot be used, as rejected.tsv says it, or "" where it can.
@@ -27,6 +33,12 @@ def defect(clip: Clip) -> str:
     """
     if len(clip.samples) == 0:
         return "empty"
+    shared = math.gcd(clip.sample_rate, 16_000)
+    if (clip.sample_rate // shared) * (16_000 // shared) > MAX_RATIO:
+        return (
+            f"corrupt: a sampling rate of {clip.sample_rate} Hz, expected one that has more "
+            "factors in common with 16000"
+        )
     if not np.isfinite(clip.samples).all():
         return "not finite (NaN/inf)"
     peak = float(np.abs(clip.samples).max())

@@ -20,7 +20,7 @@ import pandas as pd
 import soundfile
 
 from after_ser.audio.checks import defect, duplicates
-from after_ser.audio.read import Clip, UnreadableAudioError, read_clip
+from after_ser.audio.read import Clip, LongAudioError, UnreadableAudioError, read_clip
 from after_ser.runtime.atomic import read_tsv, write_tsv
 
 SAMPLE_RATE = 16000
@@ -29,6 +29,10 @@ MANIFEST_COLUMNS = [
     *["valence", "arousal", "dominance", "duration_s", "sample_rate", "channels", "sha256"],
 ]
 REJECTED_COLUMNS = [*MANIFEST_COLUMNS, "reason"]
+# What conversion adds is not in the index.
+_INDEX_COLUMNS = tuple(
+    c for c in MANIFEST_COLUMNS if c not in ("duration_s", "sample_rate", "channels")
+)
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,11 @@ def convert_corpus(
     `sample_rate` (Hz), `channels` and `sha256` are the original's. The output bytes do not depend
     on `workers`. Raises InputError where a clip of the index is gone from the disk.
     """
-    index = read_tsv(index_tsv).sort_values("utt", kind="stable").reset_index(drop=True)
+    index = (
+        read_tsv(index_tsv, columns=_INDEX_COLUMNS)
+        .sort_values("utt", kind="stable")
+        .reset_index(drop=True)
+    )
     audio, folder = Path(audio_dir), Path(manifest_tsv).parent
     names = file_names(index["utt"].tolist())
     with _new_folder(audio) as temporary:
@@ -121,6 +129,8 @@ def file_names(utts: Sequence[str]) -> list[str]:
 def _convert(job: _Job) -> _Outcome:
     try:
         clip = read_clip(job.source)
+    except LongAudioError as error:
+        return _Outcome(reason=str(error))
     except UnreadableAudioError as error:
         return _Outcome(reason=f"corrupt: {error}")
     reason = defect(clip)

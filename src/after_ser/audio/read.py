@@ -10,15 +10,28 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from after_ser.errors import InputError
+from after_ser.errors import InputError, printable
+
+# A longer file is a recording that nobody has cut into utterances; scoring one would take more
+# memory than any GPU has, since the transformer attends from every frame to every frame.
+MAX_DURATION_S = 600
+
+# Telephone speech has 8 kHz, the fastest sound cards 384 kHz. What is outside is no rate.
+MIN_RATE, MAX_RATE = 4000, 384_000
 
 # Formats whose header states the exact number of frames; for the others it is an estimate.
 _EXACT_LENGTH = {"WAV", "WAVEX", "RF64", "W64", "FLAC", "AIFF"}
+_BLOCK_VALUES = 1 << 20  # decoded at a time: 4 MiB, whatever a header promises
+_UNKNOWN_FRAMES = 2**62  # libsndfile's SF_COUNT_MAX is 2^63 - 1; it cannot decode such a FLAC
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
 class UnreadableAudioError(Exception):
     """The file is no complete audio file; the message says why, without naming the file."""
+
+
+class LongAudioError(UnreadableAudioError):
+    """The file is audio, but longer than any utterance."""
 
 
 @dataclass(frozen=True)
@@ -41,15 +54,21 @@ def read_clip(path: str | os.PathLike[str]) -> Clip:
     The mean, unlike taking the left channel, loses no one's voice. Integer samples are scaled so
     that full scale is 1; float samples are taken as they are, also beyond full scale, NaN and
     infinite. An empty file is a clip of no samples. Raises UnreadableAudioError for what is no
-    audio or ends early, and InputError where there is no file.
+    audio, ends early, or is longer than MAX_DURATION_S or of another rate than MIN_RATE to
+    MAX_RATE, and InputError where there is no file or none that may be read.
     """
     source = Path(path)
     if not source.is_file():
         raise InputError(f"{source} does not exist; expected the audio file that the index lists")
     if source.stat().st_size == 0:
         return Clip(np.zeros(0, np.float32), 16000, 1)
-    with source.open("rb") as raw:
-        head = raw.read(64)
+    try:
+        with source.open("rb") as raw:
+            head = raw.read(64)
+    except OSError as error:
+        raise InputError(
+            f"{source} cannot be read ({error.strerror}); expected an audio file"
+        ) from None
     if head.startswith(_LFS_POINTER):
         raise UnreadableAudioError("a Git LFS pointer, not the audio itself (run git lfs pull)")
     _check_riff_length(head, source.stat().st_size)
@@ -57,13 +76,37 @@ def read_clip(path: str | os.PathLike[str]) -> Clip:
         with soundfile.SoundFile(source) as file:
             frames, rate, channels = file.frames, file.samplerate, file.channels
             exact = file.format in _EXACT_LENGTH
-            samples = file.read(dtype="float32", always_2d=True)
+            if not MIN_RATE <= rate <= MAX_RATE:
+                raise UnreadableAudioError(
+                    f"a sampling rate of {rate} Hz, expected {MIN_RATE} to {MAX_RATE}"
+                )
+            if frames >= _UNKNOWN_FRAMES:
+                raise UnreadableAudioError("does not say how many samples it has")
+            samples = _read_mono(file)
     except soundfile.LibsndfileError as error:
-        reason = " ".join(error.error_string.split())
+        reason = printable(" ".join(error.error_string.split()))
         raise UnreadableAudioError(f"cannot be decoded as audio (libsndfile: {reason})") from None
     if exact and len(samples) < frames:
         raise UnreadableAudioError(f"ends after {len(samples)} of {frames} samples")
-    return Clip(_mono(samples), rate, channels)
+    return Clip(samples, rate, channels)
+
+
+def _read_mono(file: soundfile.SoundFile) -> np.ndarray:
+    """Return all samples as their mean over channels, in blocks.
+
+    A header may promise 2^36 samples of 1024 channels. So nothing is made room for that has not
+    been decoded.
+    """
+    step = max(1, _BLOCK_VALUES // file.channels)
+    longest = MAX_DURATION_S * file.samplerate
+    blocks: list[np.ndarray] = []
+    read = 0
+    while len(block := file.read(step, dtype="float32", always_2d=True)):
+        blocks.append(_mono(block))
+        read += len(block)
+        if read > longest:
+            raise LongAudioError(f"longer than {MAX_DURATION_S} s")
+    return np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
 
 
 def _mono(samples: np.ndarray) -> np.ndarray:

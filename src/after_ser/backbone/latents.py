@@ -93,7 +93,7 @@ def extract_latents(
 
 
 def _rows(manifest_tsv: str | os.PathLike[str], utts: Iterable[str] | None) -> pd.DataFrame:
-    manifest = read_tsv(manifest_tsv)
+    manifest = read_tsv(manifest_tsv, columns=("utt", "path"))
     if utts is not None:
         wanted = set(utts)
         absent = sorted(wanted - set(manifest["utt"]))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from after_ser.backbone.load import CONFIG, ORIGIN, PREPROCESSOR, WEIGHTS
+from after_ser.errors import InputError
 from after_ser.runtime.atomic import atomic_path, write_json, write_text
 
 if TYPE_CHECKING:
@@ -15,10 +16,27 @@ if TYPE_CHECKING:
     from transformers import Wav2Vec2ForPreTraining, Wav2Vec2Model
 
 
+def check_finite(path: str | os.PathLike[str], tensors: dict[str, torch.Tensor]) -> None:
+    """Raise InputError for a weight that is NaN or infinite, as after a last step that overflew.
+
+    `path` says which model it was to be.
+    """
+    for name, value in tensors.items():
+        if value.is_floating_point() and not bool(value.isfinite().all()):
+            raise InputError(
+                f"{path}: training has left NaN or infinity in the weight {name}, and no model is "
+                "written; expected finite weights, try a lower learning_rate"
+            )
+
+
 def save_tensors(path: str | os.PathLike[str], tensors: dict[str, torch.Tensor]) -> None:
-    """Write named tensors as safetensors, atomically; equal tensors give equal bytes."""
+    """Write named tensors as safetensors, atomically; equal tensors give equal bytes.
+
+    Raises InputError, and writes nothing, where training has left a weight that is not finite.
+    """
     from safetensors.torch import save_file
 
+    check_finite(path, tensors)
     whole = {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}
     with atomic_path(path) as temporary:
         save_file(whole, temporary, metadata={"format": "pt"})

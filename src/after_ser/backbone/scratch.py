@@ -45,6 +45,35 @@ DEFAULTS: dict[str, Any] = {
 }
 
 
+def check_architecture(arch: Mapping[str, Any]) -> None:
+    """Raise InputError for missing, contradictory or wrong entries; imports nothing heavy.
+
+    Whether an unusual name is a field of Wav2Vec2Config is seen by `scratch_config`.
+    """
+    missing = [key for key in REQUIRED if key not in arch]
+    if missing:
+        raise InputError(
+            f"backbone, scratch: {', '.join(missing)} missing; "
+            f"expected at least {', '.join(REQUIRED)}"
+        )
+    for key, value in arch.items():
+        whole = isinstance(DEFAULTS.get(key), int) or key in REQUIRED or key in NAMES
+        if isinstance(DEFAULTS.get(key), bool) or key == "dropout" or not whole:
+            continue
+        values = value if isinstance(value, list) and key.startswith("conv_") else [value]
+        if key in ("conv_kernel", "conv_stride") and not isinstance(value, list):
+            values = []
+        if not values or not all(type(one) is int and one > 0 for one in values):
+            kind = (
+                "a list of whole numbers" if key in ("conv_kernel", "conv_stride") else "a number"
+            )
+            raise InputError(f"backbone, scratch: {key} is {value!r}; expected {kind} above 0")
+    fields = {NAMES.get(key, key): value for key, value in {**DEFAULTS, **arch}.items()}
+    if isinstance(fields["conv_dim"], int):
+        fields["conv_dim"] = [fields["conv_dim"]] * len(fields["conv_stride"])
+    _check(fields)
+
+
 def scratch_config(arch: Mapping[str, Any]) -> Wav2Vec2Config:
     """Return transformers' config for `arch`.
 
@@ -55,12 +84,7 @@ def scratch_config(arch: Mapping[str, Any]) -> Wav2Vec2Config:
     """
     from transformers import Wav2Vec2Config
 
-    missing = [key for key in REQUIRED if key not in arch]
-    if missing:
-        raise InputError(
-            f"backbone, scratch: {', '.join(missing)} missing; "
-            f"expected at least {', '.join(REQUIRED)}"
-        )
+    check_architecture(arch)
     fields = {NAMES.get(key, key): value for key, value in {**DEFAULTS, **arch}.items()}
     plain = Wav2Vec2Config()
     unknown = sorted(key for key in fields if not hasattr(plain, key))
@@ -71,7 +95,6 @@ def scratch_config(arch: Mapping[str, Any]) -> Wav2Vec2Config:
         )
     if isinstance(fields["conv_dim"], int):
         fields["conv_dim"] = [fields["conv_dim"]] * len(fields["conv_stride"])
-    _check(fields)
     return Wav2Vec2Config(**fields)
 
 

@@ -59,7 +59,7 @@ class Corpus(ABC):
         """
 
     def check_options(self, options: Mapping[str, Any]) -> None:
-        """Raise InputError for an option that this adapter does not have."""
+        """Raise InputError for an option that this adapter does not have, or of another kind."""
         for key in options:
             if key not in self.known_options:
                 near = get_close_matches(str(key), self.known_options, n=1)
@@ -67,6 +67,14 @@ class Corpus(ABC):
                 raise InputError(
                     f"layout {self.layout}: unknown option {key}{hint}; "
                     f"expected one of {', '.join(sorted(self.known_options))}"
+                )
+            values = (
+                [options[key]] if key == "table" or isinstance(options[key], str) else options[key]
+            )
+            if not isinstance(values, list | tuple) or not all(isinstance(v, str) for v in values):
+                kind = "text" if key == "table" else "text or a list of texts"
+                raise InputError(
+                    f"layout {self.layout}: option {key} is {options[key]!r}, expected {kind}"
                 )
 
     def clips(

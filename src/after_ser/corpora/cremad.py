@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -11,6 +10,7 @@ from typing import Any, ClassVar
 
 from after_ser.corpora.base import NamedClips, Utterance, stem
 from after_ser.corpora.files import check_root, child
+from after_ser.corpora.label_files import read_rows
 from after_ser.errors import InputError
 
 _NAME = re.compile(
@@ -79,12 +79,16 @@ def _genders(root: Path) -> dict[str, str]:
     table = child(root, _DEMOGRAPHICS) or child(root.parent, _DEMOGRAPHICS)
     if table is None:
         return {}
-    with table.open(encoding="utf-8-sig", newline="") as lines:
-        reader = csv.DictReader(lines)
-        for column in ("ActorID", "Sex"):
-            if column not in (reader.fieldnames or []):
-                raise InputError(
-                    f"layout cremad: {table} has no column {column}; "
-                    "expected ActorID,Age,Sex,Race,Ethnicity as released"
-                )
-        return {row["ActorID"].strip(): row["Sex"].strip().lower() for row in reader}
+    expected = "ActorID,Age,Sex,Race,Ethnicity as released"
+    genders: dict[str, str] = {}
+    for line, row in read_rows(table, "cremad", ("ActorID", "Sex"), expected):
+        gender = row["sex"].lower()
+        if gender not in ("female", "male", "") or row["actorid"] in genders:
+            problem = (
+                f"names the actor {row['actorid']} a second time"
+                if row["actorid"] in genders
+                else f"has the sex {row['sex']!r}, expected Female or Male"
+            )
+            raise InputError(f"layout cremad: line {line} of {table} {problem}")
+        genders[row["actorid"]] = gender
+    return genders

@@ -27,9 +27,16 @@ def find_clips(root: Path, layout: str, example: str, ignore: Sequence[str] = ()
     Raises InputError where the root is no folder or holds no audio.
     """
     check_root(root, layout, f"a folder with {example} in it")
+
+    def refuse(error: OSError) -> None:
+        raise InputError(
+            f"layout {layout}: the folder {error.filename} cannot be read ({error.strerror}); "
+            "expected one that may be"
+        )
+
     found = []
     seen = set()
-    for folder, subfolders, names in os.walk(root, followlinks=True):
+    for folder, subfolders, names in os.walk(root, followlinks=True, onerror=refuse):
         real = os.path.realpath(folder)
         if real in seen:  # a link to a folder further up
             subfolders.clear()
@@ -50,14 +57,27 @@ def find_clips(root: Path, layout: str, example: str, ignore: Sequence[str] = ()
     return [root / below for below in sorted(found, key=lambda path: path.parts)]
 
 
+def is_file(path: Path) -> bool:
+    """Tell whether `path` is a file, and no folder, pipe or dangling link; any text is a path."""
+    try:
+        return path.is_file()
+    except OSError:  # e.g. a name that is too long
+        return False
+
+
 def child(folder: Path, name: str) -> Path | None:
     """Return the entry `name` of `folder`, of any upper or lower case; None where there is none."""
-    exact = folder / name
-    if exact.exists():
-        return exact
-    if not folder.is_dir():
-        return None
-    same = sorted(entry for entry in folder.iterdir() if entry.name.lower() == name.lower())
+    try:
+        exact = folder / name
+        if exact.exists():
+            return exact
+        if not folder.is_dir():
+            return None
+        same = sorted(entry for entry in folder.iterdir() if entry.name.lower() == name.lower())
+    except PermissionError as error:
+        raise InputError(
+            f"the folder {folder} cannot be read ({error.strerror}); expected one that may be"
+        ) from None
     return same[0] if same else None
 
 

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from after_ser.corpora.base import Corpus, Utterance, stem
 from after_ser.corpora.files import check_root, child
+from after_ser.corpora.label_files import number, read_text
 from after_ser.errors import InputError
 
 _SESSION = re.compile(r"Session(\d+)", re.I)
@@ -73,7 +74,13 @@ class Iemocap(Corpus):
     def scan(self, root: Path, options: Mapping[str, Any]) -> Iterator[Utterance]:
         """Yield the turns of every session folder; labels of turns without a clip are counted."""
         check_root(root, self.layout, "the folder that holds Session1 to Session5")
-        sessions = sorted(path for path in root.iterdir() if _SESSION.fullmatch(path.name))
+        try:
+            sessions = sorted(path for path in root.iterdir() if _SESSION.fullmatch(path.name))
+        except OSError as error:
+            raise InputError(
+                f"layout iemocap: the root {root} cannot be read ({error.strerror}); "
+                "expected one that may be"
+            ) from None
         if not sessions:
             raise InputError(
                 f"layout iemocap: no folder Session1 to Session5 in {root}; "
@@ -157,17 +164,22 @@ def _read_labels(folder: Path, dialogue: str) -> dict[str, _Rating]:
             f"expected lines such as {_LABEL_EXAMPLE}"
         )
     ratings: dict[str, _Rating] = {}
-    for number, line in enumerate(
-        path.read_text(encoding="utf-8", errors="replace").split("\n"), 1
-    ):
+    text = read_text(path, "iemocap", f"lines such as {_LABEL_EXAMPLE}", "replace")
+    for line_number, line in enumerate(text.split("\n"), 1):
         if not line.startswith("["):
             continue
         match = _LABEL.fullmatch(line)
         if match is None or match["utt"] in ratings:
             problem = "does not parse" if match is None else "labels a turn a second time"
             raise InputError(
-                f"layout iemocap: line {number} of {path} {problem}; expected {_LABEL_EXAMPLE}"
+                f"layout iemocap: line {line_number} of {path} {problem}; expected {_LABEL_EXAMPLE}"
             )
-        values = (float(match[name]) for name in ("valence", "arousal", "dominance"))
+        try:
+            values = [number(match[name]) for name in ("valence", "arousal", "dominance")]
+        except ValueError:
+            raise InputError(
+                f"layout iemocap: line {line_number} of {path} has a rating that is no number; "
+                f"expected {_LABEL_EXAMPLE}"
+            ) from None
         ratings[match["utt"]] = _Rating(match["label"], *values)
     return ratings

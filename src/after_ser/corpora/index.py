@@ -6,6 +6,7 @@ import hashlib
 import math
 import os
 import sys
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from after_ser.corpora.base import Utterance
+from after_ser.corpora.files import is_file
 from after_ser.corpora.registry import corpus_adapter
 from after_ser.errors import InputError
 from after_ser.runtime.atomic import write_tsv
@@ -43,10 +45,13 @@ def index_corpus(
         adapter.check_options(options or {})
         folder = Path(os.path.abspath(os.path.expanduser(root)))
         found = sorted(adapter.scan(folder, options or {}), key=lambda clip: clip.utt)
+        if not found:
+            raise InputError(f"no clip of {folder} has a label; expected at least one")
         _check(found)
+        rows = [_row(clip) for clip in found]
     except InputError as error:
         raise InputError(f"corpus {corpus_name}: {error}") from None
-    frame = pd.DataFrame([_row(clip) for clip in found], columns=INDEX_COLUMNS, dtype=object)
+    frame = pd.DataFrame(rows, columns=INDEX_COLUMNS, dtype=object)
     write_tsv(out_tsv, frame)
     sessions = len({clip.session for clip in found} - {""})
     print(
@@ -71,11 +76,16 @@ def _check(clips: list[Utterance]) -> None:
             raise InputError(
                 f"the file name {os.fspath(clip.path)!r} is not UTF-8; expected one that is"
             ) from None
-        if any(character in f"{clip.utt}{clip.path}" for character in "\t\n\r"):
-            raise InputError(
-                f"the clip {os.fspath(clip.path)!r} has a tab or line break in its name; "
-                "expected none"
-            )
+        for name, value in asdict(clip).items():
+            kinds = {unicodedata.category(one) for one in str(value)}
+            if kinds & {"Cc", "Cs"} and not isinstance(value, float):
+                what = (
+                    "tab or line break" if set(str(value)) & set("\t\n\r") else "control character"
+                )
+                raise InputError(
+                    f"the clip {os.fspath(clip.path)!r} has a {what} in its "
+                    f"{'name' if name in ('utt', 'path') else name}; expected none"
+                )
 
 
 def _row(clip: Utterance) -> dict[str, Any]:
@@ -83,9 +93,19 @@ def _row(clip: Utterance) -> dict[str, Any]:
     for name in ("valence", "arousal", "dominance"):
         value = row[name]
         row[name] = "" if value is None or math.isnan(value) else f"{value:.6f}"
-    data = clip.path.read_bytes()
-    return row | {
-        "path": os.fspath(clip.path),
-        "sha256": hashlib.sha256(data).hexdigest(),
-        "bytes": len(data),
-    }
+    digest, size = _hashed(clip.path)
+    return row | {"path": os.fspath(clip.path), "sha256": digest, "bytes": size}
+
+
+def _hashed(path: Path) -> tuple[str, int]:
+    """Return the SHA-256 and the size of a clip, which is never wholly in memory."""
+    if not is_file(path):  # a pipe, which would be waited for, or a link that leads nowhere
+        raise InputError(f"the clip {path} is no file; expected one that can be read")
+    try:
+        with path.open("rb") as raw:
+            digest = hashlib.file_digest(raw, "sha256").hexdigest()
+            return digest, raw.tell()
+    except OSError as error:
+        raise InputError(
+            f"the clip {path} cannot be read ({error.strerror}); expected a file that may be"
+        ) from None

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from after_ser.corpora.base import Corpus, Utterance, stem
 from after_ser.corpora.files import check_root, child
+from after_ser.corpora.label_files import number, read_text
 from after_ser.errors import InputError
 
 # The release spells it without "a".
@@ -101,16 +102,23 @@ def _read_labels(root: Path) -> tuple[Path, dict[str, _Rating]]:
             f"layout msp_improv: no {_LABELS[0]} in {root}; expected lines such as {_LINE_EXAMPLE}"
         )
     ratings: dict[str, _Rating] = {}
-    lines = table.read_text(encoding="utf-8", errors="replace").splitlines()
-    for number, line in enumerate(lines, 1):
+    lines = read_text(table, "msp_improv", f"lines such as {_LINE_EXAMPLE}", "replace").split("\n")
+    for line_number, line in enumerate(lines, 1):
         if not line.startswith(("UTD-IMPROV-", "MSP-IMPROV-")):
             continue
         match = _LINE.fullmatch(line.strip())
         if match is None or match["turn"] in ratings:
             problem = "does not parse" if match is None else "labels a turn a second time"
             raise InputError(
-                f"layout msp_improv: line {number} of {table} {problem}; expected {_LINE_EXAMPLE}"
+                f"layout msp_improv: line {line_number} of {table} {problem}; "
+                f"expected {_LINE_EXAMPLE}"
             )
-        values = [None if value == "NaN" else float(value) for value in match.groups()[2:]]
+        try:
+            values = [None if text == "NaN" else number(text) for text in match.groups()[2:]]
+        except ValueError:
+            raise InputError(
+                f"layout msp_improv: line {line_number} of {table} has a rating that is no "
+                f"number; expected {_LINE_EXAMPLE}"
+            ) from None
         ratings[match["turn"]] = _Rating(match["label"], *values)
     return table, ratings

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import re
 import sys
@@ -12,6 +11,7 @@ from typing import Any, ClassVar
 
 from after_ser.corpora.base import Corpus, Utterance, stem
 from after_ser.corpora.files import check_root, child
+from after_ser.corpora.label_files import number, read_rows, read_text
 from after_ser.errors import InputError
 
 # Releases before 1.9 misspell the file's name.
@@ -112,30 +112,52 @@ def _read_labels(root: Path) -> tuple[Path, dict[str, dict[str, str]]]:
             f"layout msp_podcast: no {_LABELS[0]} in {root / 'Labels'}; expected the release's "
             "Labels folder beside Audios"
         )
+    expected = f"FileName, {', '.join(_FIELDS)}"
     if table.suffix.lower() == ".json":
-        try:
-            entries = json.loads(table.read_text(encoding="utf-8")).items()
-        except (ValueError, AttributeError):
-            raise InputError(
-                f"layout msp_podcast: {table} is no JSON object; expected clip to its labels"
-            ) from None
-        records = [{"FileName": name, **entry} for name, entry in entries]
+        records = _read_json(table, expected)
     else:
-        with table.open(encoding="utf-8-sig", newline="") as lines:
-            records = list(csv.DictReader(lines))
-    columns = set(records[0]) if records else set()
-    for column in ("FileName", *_REQUIRED):
-        if column not in columns:
-            raise InputError(
-                f"layout msp_podcast: {table} has no {column}; expected FileName, "
-                f"{', '.join(_FIELDS)}"
-            )
-    rows = {}
+        records = [
+            row for _, row in read_rows(table, "msp_podcast", ("FileName", *_REQUIRED), expected)
+        ]
+    rows: dict[str, dict[str, str]] = {}
     for record in records:
-        utt = Path(str(record["FileName"])).stem
-        fields = {name: record.get(name) for name in _FIELDS}
-        rows[utt] = {k: "" if v is None else str(v).strip() for k, v in fields.items()}
+        utt = Path(record["filename"]).stem
+        if not utt or utt in rows:
+            problem = f"labels {utt} a second time" if utt else "has a row without FileName"
+            raise InputError(f"layout msp_podcast: {table} {problem}; expected one row per clip")
+        rows[utt] = {name: record.get(name.lower(), "") for name in _FIELDS}
     return table, rows
+
+
+def _read_json(table: Path, expected: str) -> list[dict[str, str]]:
+    """Return the entries of a JSON label file as rows of a CSV one."""
+    problem = f"layout msp_podcast: {table} is no JSON object of objects"
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        names = [name for name, _ in pairs]
+        if len(set(names)) != len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise InputError(f"layout msp_podcast: {table} has {twice} twice; expected it once")
+        return dict(pairs)
+
+    try:
+        entries = json.loads(
+            read_text(table, "msp_podcast", "clip to its labels"), object_pairs_hook=once
+        )
+    except (ValueError, RecursionError):
+        raise InputError(f"{problem}; expected clip to its labels") from None
+    if not isinstance(entries, dict) or not all(isinstance(e, dict) for e in entries.values()):
+        raise InputError(f"{problem}; expected clip to its labels")
+    rows = []
+    for name, entry in entries.items():
+        for column in _REQUIRED:
+            if column not in entry:
+                raise InputError(
+                    f"layout msp_podcast: {table} has no {column} of {name}; expected {expected}"
+                )
+        fields = {"FileName": name, **entry}
+        rows.append({k.lower(): "" if v is None else str(v).strip() for k, v in fields.items()})
+    return rows
 
 
 def _splits(
@@ -156,7 +178,7 @@ def _number(text: str, path: Path, table: Path) -> float | None:
     if text.lower() in ("", "nan"):
         return None
     try:
-        return float(text)
+        return number(text)
     except ValueError:
         raise InputError(
             f"layout msp_podcast: {table} rates {path.name} {text!r}; expected a number"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import sys
 import unicodedata
@@ -11,13 +10,13 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from after_ser.corpora.base import Corpus, Utterance
-from after_ser.corpora.files import check_root, find_clips
+from after_ser.corpora.files import check_root, find_clips, is_file
+from after_ser.corpora.label_files import number, read_rows
 from after_ser.errors import InputError
 
 _REQUIRED = ("path", "speaker")
 _RATINGS = ("valence", "arousal", "dominance")
 _OPTIONAL = ("utt", "session", "gender", "language", "text_id", "label", *_RATINGS)
-_EXTRA = "\0"  # the key for fields beyond the header, which no column can be called
 _GENDERS = {"": "", "f": "female", "female": "female", "m": "male", "male": "male"}
 
 
@@ -43,12 +42,18 @@ class Table(Corpus):
         check_root(root, self.layout, "a folder with audio and a table metadata.csv")
         name = str(options.get("table", self.example))
         table = root / name
-        if not table.is_file():
+        if not is_file(table):
             raise InputError(
                 f"layout csv: the table {table} is missing; expected a csv or tsv with the "
                 "columns path and speaker (another name goes into the corpus's options as table)"
             )
-        rows = _read(table)
+        rows = read_rows(
+            table,
+            self.layout,
+            _REQUIRED,
+            f"{', '.join(_REQUIRED)} and, where known, {', '.join(_OPTIONAL)}",
+            ",;\t",
+        )
         if not rows:
             raise InputError(f"layout csv: {table} has no rows; expected one per clip")
         listed = set()
@@ -59,43 +64,13 @@ class Table(Corpus):
         _notice_unlisted(root, table, listed)
 
 
-def _read(table: Path) -> list[tuple[int, dict[str, str]]]:
-    """Return (line number, lower-case column -> stripped value) of every row with content."""
-    try:
-        with table.open(encoding="utf-8-sig", newline="") as lines:
-            header = lines.readline()
-            lines.seek(0)
-            delimiter = max(",;\t", key=header.count)
-            reader = csv.DictReader(lines, delimiter=delimiter, restval="", restkey=_EXTRA)
-            columns = [column.strip().lower() for column in reader.fieldnames or []]
-            for column in _REQUIRED:
-                if column not in columns:
-                    raise InputError(
-                        f"layout csv: {table} has no column {column}; expected "
-                        f"{', '.join(_REQUIRED)} and, where known, {', '.join(_OPTIONAL)}"
-                    )
-            rows = []
-            for row in reader:
-                line = reader.line_num
-                if row.pop(_EXTRA, None):
-                    raise InputError(
-                        f"layout csv: line {line} of {table} has more fields than the header's "
-                        f"{len(columns)}; quote values that hold the separator"
-                    )
-                if any(row.values()):
-                    rows.append((line, {k.strip().lower(): v.strip() for k, v in row.items()}))
-            return rows
-    except UnicodeDecodeError as error:
-        raise InputError(f"layout csv: {table} is not UTF-8 ({error.reason})") from None
-
-
 def _utterance(table: Path, line: int, row: dict[str, str]) -> Utterance:
     where = f"layout csv: line {line} of {table}"
     for column in _REQUIRED:
         if not row[column]:
             raise InputError(f"{where}: {column} is empty, expected a value for every clip")
     path = Path(os.path.abspath(table.parent / row["path"]))
-    if not path.is_file():
+    if not is_file(path):
         raise InputError(
             f"{where}: there is no file {path}; expected an absolute path or one relative to "
             f"{table.parent}"
@@ -124,7 +99,7 @@ def _number(text: str, column: str, where: str) -> float | None:
     if not text:
         return None
     try:
-        return float(text.replace(",", "."))
+        return number(text.replace(",", "."))
     except ValueError:
         raise InputError(f"{where}: {column} is {text!r}, expected a number or nothing") from None
 

@@ -10,6 +10,7 @@ import pandas as pd
 from after_ser.datasets.balance import balance_clips
 from after_ser.datasets.folds import Fold, assert_apart, held_out_speakers
 from after_ser.datasets.sampling import shuffled
+from after_ser.errors import InputError
 
 
 def make_released_fold(
@@ -35,6 +36,11 @@ def make_released_fold(
     keep = balance_clips(rest, classes, dataset, fold, **dict(balance or {}))
     order = shuffled(clips.loc[held_out, "utt"], "halves", dataset, fold)
     test = set(order[: (len(order) + 1) // 2])
+    if len(order) < 2:
+        raise InputError(
+            f"fold {fold} of dataset {dataset}: {len(order)} clip is held out, which cannot be "
+            "both val and test; expected at least 2 (or arms with split: paper)"
+        )
     split = pd.Series("train", index=clips.index)
     split[held_out] = "val"
     split[clips["utt"].isin(test)] = "test"

@@ -47,6 +47,8 @@ def read_json(path: str | Path) -> Any:
         raise InputError(f"{path}: missing, expected the result of an earlier step") from None
     except json.JSONDecodeError as error:
         raise InputError(f"{path}: no valid JSON ({error.msg}, line {error.lineno})") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: no valid JSON ({error})") from None
 
 
 def lineage_time(lineage: Iterable[tuple[str, str | Path]]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from after_ser.backbone.save import check_finite
 from after_ser.backbone.transformer import Body, load_body
 from after_ser.errors import InputError
 from after_ser.finetune.spec_augment import spec_augment
@@ -94,6 +95,7 @@ def save_classifier(model: Classifier, weights: Path, config: Path) -> None:
     tensors = {
         name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()
     }
+    check_finite(weights, tensors)
     with atomic_path(weights) as temporary:
         save_file(tensors, temporary)
     write_json(

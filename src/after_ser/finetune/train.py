@@ -84,7 +84,8 @@ def fit(
                 names = ", ".join(train.utts[i] for i in batch[:3])
                 raise InputError(
                     f"fine-tuning: the loss is {loss.item()} in epoch {epoch} "
-                    f"(batch with {names}); expected a finite loss, try a lower learning_rate"
+                    f"(batch with {names}); expected a finite loss, try a lower learning_rate "
+                    f"than {settings['learning_rate']:g}"
                 )
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
@@ -92,6 +93,12 @@ def fit(
             total += float(loss.detach()) * len(batch)
             trained_clips += len(batch)
         probs = predict(model, val, device)
+        if not np.isfinite(probs).all():  # the last step of the epoch did it
+            raise InputError(
+                f"fine-tuning: what the model says of val is no number after epoch {epoch}; "
+                f"expected probabilities, try a lower learning_rate than "
+                f"{settings['learning_rate']:g}"
+            )
         val_loss = negative_log_likelihood(probs, val_labels, classes)
         rows.append(
             {

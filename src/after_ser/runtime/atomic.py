@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 from collections.abc import Iterator
@@ -10,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+
+from after_ser.errors import InputError
 
 
 @contextmanager
@@ -43,19 +47,70 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
 def write_tsv(
     path: str | os.PathLike[str], frame: pd.DataFrame, float_format: str = "%.6f"
 ) -> None:
-    """Write `frame` as TSV with a header; floats with a fixed format so that bytes are stable."""
+    """Write `frame` as TSV with a header; floats with a fixed format so that bytes are stable.
+
+    Raises InputError for text with a carriage return, which would be read as the end of a row.
+    """
+    for column in frame.columns[[dtype.kind not in "biuf" for dtype in frame.dtypes]]:
+        if any("\r" in value for value in frame[column] if isinstance(value, str)):
+            raise InputError(f"{path}: column {column} has a carriage return in it; expected none")
     with atomic_path(path) as temporary:
         frame.to_csv(
             temporary, sep="\t", index=False, lineterminator="\n", float_format=float_format
         )
 
 
-def read_tsv(path: str | os.PathLike[str], numeric: tuple[str, ...] = ()) -> pd.DataFrame:
+def read_tsv(
+    path: str | os.PathLike[str], numeric: tuple[str, ...] = (), columns: tuple[str, ...] = ()
+) -> pd.DataFrame:
     """Read a TSV of ours: every column as str ("" where empty) except those named in `numeric`.
 
     Identifiers such as speaker "03" must not turn into the number 3, hence str by default.
+    Raises InputError where an edit, or a write that broke off, has left no such table: rows of
+    unequal length, a last line without its end, no UTF-8, a number that is none, or one of
+    `columns` missing.
     """
-    frame = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False, na_filter=False)
+    remake = "expected what an earlier step wrote (delete the file and it is made again)"
+    try:
+        header, rows = _rows(Path(path))
+    except FileNotFoundError:
+        raise InputError(f"{path} is missing; {remake}") from None
+    except (OSError, UnicodeError, csv.Error, _NoTableError) as error:
+        raise InputError(f"{path} is no table: {error}; {remake}") from None
+    for column in (*columns, *numeric):
+        if column not in header:
+            raise InputError(f"{path} has no column {column}; {remake}")
+    frame = pd.DataFrame(rows, columns=header, dtype=str)
     for column in numeric:
-        frame[column] = pd.to_numeric(frame[column].mask(frame[column] == ""))
+        try:
+            frame[column] = pd.to_numeric(frame[column].mask(frame[column] == ""))
+        except (ValueError, TypeError) as error:
+            raise InputError(f"{path}: column {column}: {error}; {remake}") from None
     return frame
+
+
+class _NoTableError(Exception):
+    """What is wrong with a table, and in which line."""
+
+
+def _rows(path: Path) -> tuple[list[str], list[list[str]]]:
+    """Return header and rows; pandas would fill up a row that breaks off, and say nothing."""
+    with path.open(encoding="utf-8-sig", newline="") as lines:
+        text = lines.read()
+    if not text.endswith("\n"):
+        raise _NoTableError("its last line breaks off" if text else "it is empty")
+    if text.count("\r") > text.count("\r\n"):
+        raise _NoTableError("a line of it ends with a carriage return only")
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter="\t", strict=True)
+    header = next(reader)
+    if len(set(header)) != len(header) or "" in header:
+        raise _NoTableError("two columns have one name, or one has none")
+    rows = []
+    for row in reader:
+        if row and len(row) != len(header):
+            raise _NoTableError(
+                f"line {reader.line_num} has {len(row)} fields where the header has {len(header)}"
+            )
+        if row:
+            rows.append(row)
+    return header, rows

@@ -17,6 +17,8 @@ class _Tee:
         self._streams = streams
 
     def write(self, text: str) -> int:
+        # a notice may name a file whose name is not UTF-8
+        text = text.encode("utf-8", "backslashreplace").decode("utf-8")
         for stream in self._streams:
             stream.write(text)
             stream.flush()
@@ -41,7 +43,7 @@ def run_script(main: Callable[[Any], None], namespace: dict[str, Any]) -> None:
     if log_path is None:
         _run(main, snakemake, None)
         return
-    with open(log_path, "w", encoding="utf-8") as log:
+    with open(log_path, "w", encoding="utf-8", errors="backslashreplace") as log:
         screen = sys.stderr
         sys.stderr = _Tee(screen, log)
         try:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from after_ser.datasets.tables import read_fold
 from after_ser.errors import InputError
 from after_ser.runtime.atomic import read_tsv
 
@@ -31,9 +32,9 @@ def train_clips(
     Labels are not read. Paths of the manifest are relative to `audio_root`. Raises InputError
     for a fold without train clips or with clips that the manifest lacks.
     """
-    fold = read_tsv(fold_tsv)
+    fold = read_fold(fold_tsv)
     wanted = set(fold.loc[fold["split"] == "train", "utt"])
-    manifest = read_tsv(manifest_tsv, numeric=("duration_s",))
+    manifest = read_tsv(manifest_tsv, ("duration_s",), ("utt", "path", "sha256"))
     rows = manifest[manifest["utt"].isin(wanted)]
     if len(rows) != len(wanted) or rows.empty:
         raise InputError(

@@ -19,7 +19,7 @@ import torch
 
 from after_ser.backbone.geometry import Geometry
 from after_ser.backbone.load import WEIGHTS, load_pretraining_model, wants_normalised
-from after_ser.backbone.save import file_sha256, save_pretraining_model
+from after_ser.backbone.save import check_finite, file_sha256, save_pretraining_model
 from after_ser.backbone.scratch import build_scratch
 from after_ser.errors import InputError
 from after_ser.runtime.atomic import write_json, write_tsv
@@ -213,10 +213,14 @@ class _Run:
         return self.watch.read(self.step_name, device_name(self.device), self.threads)
 
     def write(self, out: Path) -> None:
-        """Write the outputs; the objective's own head is not among them."""
+        """Write the outputs; the objective's own head is not among them.
+
+        The model comes first: where it is not finite, nothing is written.
+        """
         log = pd.DataFrame(self.rows)
         log["step"] = log["step"].astype(int)
         log["lr"] = [f"{rate:.6e}" for rate in log["lr"]]
+        check_finite(out / WEIGHTS, self.model.state_dict())
         save_pretraining_model(self.model, out, self.scale)
         write_tsv(out / "log.tsv", log)
         write_json(out / "summary.json", self._summary())
