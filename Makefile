@@ -4,9 +4,10 @@ SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || echo python3)
 CORES ?= 2
 CORPORA ?= data
+MINUTES ?= 40
+KILLS ?= 200
+SEED ?= 0
 BIN := .venv/bin
-PARALLEL := --numprocesses $(CORES) --no-loadscope-reorder
-SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 # Reaches the recipes through the environment, never as text of a shell command: a folder may be
 # called anything.
 export CORPORA_FOLDER := $(value CORPORA)
@@ -14,11 +15,10 @@ unexport CORPORA
 ROOT = --config "corpora_root=$$($(BIN)/python -m after_ser quoted "$$CORPORA_FOLDER")"
 # As many GPU jobs at once as there are GPUs; nothing on a machine without one.
 GPUS = $$($(BIN)/python -m after_ser gpu-resources $(1))
-# Snakemake looks at all ready jobs again after each such timespan; its default of one second costs
-# a fifth of a core in a run of a thousand jobs.
-SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --max-jobs-per-timespan 1000/10s
+PARALLEL := --numprocesses $(CORES) --no-loadscope-reorder
+SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 
-.PHONY: help demo demo-full open open-full open-quick download fewshot test test-fast test-slurm lint refresh lock clean
+.PHONY: help demo demo-full open open-full open-quick download fewshot test test-fast test-slurm test-faults soak lint refresh resume lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -92,6 +92,15 @@ lock: .venv/installed  ## remake the pinned environment from envs/requirements.i
 	$(PYTHON) -m venv build/lock
 	build/lock/bin/pip install --quiet -r envs/requirements.in
 	build/lock/bin/pip freeze --all | grep -viE '^(pip|after[-_]ser)\b' > envs/requirements.txt
+
+resume: .venv/installed  ## go on with an interrupted run: make resume [RUN=name] [ARGS='--configfile ...']
+	@$(BIN)/python -m after_ser resume $(if $(RUN),--run $(RUN)) $(ARGS)
+
+test-faults: .venv/installed  ## kill, fill the disk, cut files; then make resume (under 10 minutes)
+	$(BIN)/python -m pytest tests/faults -m faults
+
+soak: .venv/installed  ## random kills for MINUTES minutes: make soak [MINUTES=40] [KILLS=200] [SEED=0]
+	$(BIN)/python tests/faults/soak.py --minutes $(MINUTES) --kills $(KILLS) --seed $(SEED)
 
 clean:  ## remove what the demo made
 	rm -rf results/demo results/demo-full results/corpora/synthetic-*

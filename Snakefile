@@ -23,11 +23,13 @@ include: "rules/cluster.smk"
 report: "workflow/report/workflow.rst"
 
 
-# In the main process, before the first job starts (a second onstart would replace this one). Every
-# finished job leaves a timer of the rate limiter that wakes the scheduler again and again until the
-# end of the run: after 600 jobs the main process takes a third of a core.
+# In the main process, once the jobs are known and before the first one starts. Only one such block
+# can be: a second one would replace it without a word.
 onstart:
+    record_run(RUN)
     check_cluster()
+    # Every finished job leaves a timer of the rate limiter that wakes the scheduler again and again
+    # until the end of the run: after 600 jobs the main process takes a third of a core.
     workflow.scheduler.job_rate_limiter = None
 
 

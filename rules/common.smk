@@ -21,6 +21,7 @@ from after_ser.grid import (
     robustness_cells,
     tapt_seed,
 )
+from after_ser.owners import record_owner, record_run
 from after_ser.protocol import (
     fit_settings,
     labelled_fraction,
@@ -37,8 +38,13 @@ except InputError as error:
     raise WorkflowError(str(error)) from None
 
 set_job_environment(
-    CONFIG["threads"], CONFIG["jobs_per_gpu"], scheduled=workflow.remote_exec
+    CONFIG["threads"],
+    CONFIG["checkpoint_minutes"],
+    CONFIG["jobs_per_gpu"],
+    scheduled=workflow.remote_exec,
 )
+if workflow.is_main_process:
+    record_owner()
 
 RUN = CONFIG["run"]
 TABLES = sorted(CONFIG["tables"])

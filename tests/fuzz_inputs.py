@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from after_ser.errors import InputError
 
 LONG = int(os.environ.get("AFTER_SER_FUZZ", "0"))
-HANGS_AFTER_S = 60  # far more than any input needs, also on a machine that is busy
+HANGS_AFTER_S = 300  # far more than any input needs, also on a machine that is busy
 #: Numbers that headers are wrong with: around the limits of one, two and four bytes.
 EDGES = [0, 1, 2, 3, 0x7F, 0x80, 0xFF, 0x100, 0x7FFF, 0x8000, 0xFFFF, 0x10000]
 EDGES += [0x7FFFFFFF, 0x80000000, 0xFFFFFFFE, 0xFFFFFFFF]

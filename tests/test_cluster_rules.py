@@ -22,7 +22,7 @@ CHEAP = {
     *("robustness_table", "robustness_figure", "fewshot_table", "fewshot_figure"),
 }
 #: Fetches a checkpoint: nodes often have no network.
-FETCHES = {"materialise_backbone"}
+FETCHES = {"materialise_backbone", "download"}
 HEAVY_INPUTS = ("audio", "latents", "safetensors", "surprisal", "embeddings", "release")
 
 

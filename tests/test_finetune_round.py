@@ -169,9 +169,9 @@ def test_a_head_crop_shortens_train_val_and_pool_and_never_test(world, monkeypat
         lengths.update(train=train.lengths().max(), val=val.lengths().max())
         return originals["fit"](model, train, train_labels, val, *rest, **named)
 
-    def watching_predict(model, clips, device):
+    def watching_predict(model, clips, device, pause=None):
         lengths[clips.utts[0]] = clips.lengths().max()
-        return originals["predict"](model, clips, device)
+        return originals["predict"](model, clips, device, pause)
 
     monkeypatch.setattr(round_module, "fit", watching_fit)
     monkeypatch.setattr(round_module, "predict", watching_predict)

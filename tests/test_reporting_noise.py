@@ -118,7 +118,7 @@ def test_robustness_figure_data_and_files(tmp_path):
     assert len(read_tsv(paths[3])) == len(data)
     assert paths[1].read_bytes().startswith(b"\x89PNG")
     page = paths[2].read_text()
-    assert "vega" in page and "AFTER & co, 20 %" in page
+    assert "vega" in page and r"AFTER \u0026 co, 20 %" in page
 
 
 def test_shares_by_hand():

@@ -36,7 +36,8 @@ UNPICKLING = {
     "jsonpickle",
 }
 READERS = {"load", "loads", "Unpickler", "open"}
-SHELLS = {"system", "popen", "getoutput", "getstatusoutput", "spawnl", "execl", "execv"}
+#: Not execv and spawnv, which take a list of arguments and no shell.
+SHELLS = {"system", "popen", "getoutput", "getstatusoutput"}
 UNSAFE = {"read_pickle", "loadmat", "mktemp", "extractall", "unpack_archive"}
 HUB = {"hf_hub_download", "snapshot_download"}
 SAFE_YAML = {"SafeLoader", "CSafeLoader", "BaseLoader", "CBaseLoader"}

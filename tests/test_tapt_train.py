@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from safetensors.torch import load_file, save_file
 from selfsupervised_clips import ARCH, GROUP_NORM, LENGTHS, settings, write_clips
 
 from after_ser.backbone.geometry import Geometry
@@ -101,10 +102,11 @@ def test_masks_differ_from_step_to_step(tmp_path):
 
 
 def test_nan_stops_with_step_and_utterances(clips, tmp_path):
-    start = build_scratch(ARCH, 0)
-    with torch.no_grad():
-        start.project_hid.weight[0, 0] = float("nan")
-    save_pretraining_model(start, tmp_path / "start", do_normalize=True)
+    save_pretraining_model(build_scratch(ARCH, 0), tmp_path / "start", do_normalize=True)
+    weights = tmp_path / "start/model.safetensors"  # of somebody else: ours are checked
+    tensors = load_file(weights)
+    tensors["project_hid.weight"][0, 0] = float("nan")
+    save_file(tensors, weights, metadata={"format": "pt"})
     with pytest.raises(InputError, match=r"loss is nan at step 1 of 6 \(utterances toy/c") as error:
         pretrain(
             tmp_path / "start", clips, settings(), SEED, tmp_path / "out", tmp_path / "st", "cpu"

@@ -12,6 +12,7 @@ import yaml
 
 from after_ser.errors import InputError
 from after_ser.prune import prune
+from after_ser.resume import resume, run_command
 from after_ser.runtime.gpu import resource_arguments, usable_gpus
 
 
@@ -35,6 +36,12 @@ def main(arguments: list[str]) -> int:
     gpus.add_argument("configfile")
     quoting = commands.add_parser("quoted", help="print a text as --config takes it unchanged")
     quoting.add_argument("text")
+    resuming = commands.add_parser(
+        "resume",
+        allow_abbrev=False,
+        help="go on with an interrupted run; more arguments replace those it was started with",
+    )
+    resuming.add_argument("--run", default="", help="its name; the last one if left out")
     given, rest = parser.parse_known_args(arguments)
     try:
         if given.command == "gpu-resources":
@@ -52,6 +59,8 @@ def main(arguments: list[str]) -> int:
             count, freed = prune(config)
             print(f"{count} models emptied, {freed / 1e6:.1f} MB freed")
             return 0
+        if given.command == "resume":
+            run_command(resume(given.run, rest))
         return write_report(given.run, rest)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -202,7 +202,7 @@ def test_a_chain_is_one_job_that_keeps_its_finished_rounds(
         ),
         (["--set-resources", "tapt:gpu=3"], r"rule tapt asks for 3 GPUs"),
         # and not what this machine has: profiles/default says `cores: all`
-        (["--config", "threads=9"], r"rule pretrain_backbone asks for 1 GPU, 9 CPUs"),
+        (["--config", "threads=9"], r"rule fit_round asks for 1 GPU, 9 CPUs"),
         (["--set-resources", "make_fold:slurm_partition=long"], r"sent to partition long"),
         (["--slurm-array-jobs", "all"], r"expected no --slurm-array-jobs"),
     ],

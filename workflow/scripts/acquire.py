@@ -4,15 +4,15 @@ Two steps, one after the other: the query is written from pool.tsv and the model
 clips, none of which holds a label; only then does the oracle read the query and the labels.
 """
 
-import json
 from pathlib import Path
 
 from after_ser.acquisition.budget import queried_count
+from after_ser.acquisition.complete import expect_pool
 from after_ser.acquisition.oracle import answer, read_answers
 from after_ser.acquisition.query import make_query
 from after_ser.acquisition.registry import STRATEGIES
 from after_ser.datasets.tables import read_labelled, read_pool
-from after_ser.runtime.atomic import read_tsv, write_json, write_tsv
+from after_ser.runtime.atomic import read_json, read_tsv, write_json, write_tsv
 from after_ser.runtime.timing import Stopwatch
 
 
@@ -73,7 +73,10 @@ def main(snakemake):
     w, p = snakemake.wildcards, snakemake.params
     known = read_labelled(snakemake.input.labelled, p.classes)
     pool = read_pool(snakemake.input.pool)
-    settings = json.loads(Path(snakemake.input.settings).read_text(encoding="utf-8"))
+    # the fold is where the pool came from, and lies beside the manifest
+    fold = Path(snakemake.input.manifest).with_name(f"fold{w.fold}.tsv")
+    expect_pool(Path(snakemake.input.pool), pool, known, Path(snakemake.input.labelled), fold)
+    settings = read_json(snakemake.input.settings)
     parts = (w.dataset, int(w.fold), w.init, int(w.seed), w.start, w.strategy, int(w.round))
     seed_parts = ("query", *parts)
     needs = STRATEGIES[w.strategy].needs

@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
-from after_ser.backbone.latents import Latents
+from after_ser.backbone.latents import MEANS, Latents
+from after_ser.backbone.save import file_sha256
 from after_ser.fewshot.adapt import adapt_speaker
 from after_ser.runtime.atomic import read_tsv, write_json, write_tsv
 from after_ser.runtime.device import choose_device, device_name, make_deterministic, set_threads
+from after_ser.runtime.progress import Progress
 from after_ser.runtime.script import run_script
+from after_ser.runtime.termination import Termination
 from after_ser.runtime.timing import Stopwatch
 
 
@@ -16,21 +19,32 @@ def main(snakemake):
     set_threads(p.threads)
     make_deterministic()
     device = choose_device(p.device)
-    with Latents(Path(given.latents).parent) as latents, watch.computing():
-        scores = adapt_speaker(
-            start=Path(given.weights).parent,
-            name=p.start,
-            n_sources=p.n_sources,
-            speaker=p.speaker,
-            draws=read_tsv(given.draws, ("rank",)),
-            latents=latents,
-            k=p.k,
-            settings=p.settings,
-            seed=("fewshot", p.corpus, p.seed),
-            device=device,
+    draws = read_tsv(given.draws, ("rank",))
+    out, start = Path(snakemake.output.scores), Path(given.weights).parent
+    what = {
+        "name": p.start,
+        "n_sources": p.n_sources,
+        "speaker": p.speaker,
+        "k": list(p.k),
+        "settings": dict(p.settings),
+        "seed": ("fewshot", p.corpus, p.seed),
+    }
+    files = (given.draws, given.weights, Path(given.latents).with_name(MEANS))
+    with Latents(Path(given.latents).parent) as latents, Termination() as termination:
+        progress = Progress(
+            "fewshot",
+            out.parent / "state" / out.stem,
+            lambda: {**what, "files": [file_sha256(path) for path in files]},
+            watch,
+            termination,
         )
-    write_tsv(snakemake.output.scores, scores)
-    write_json(snakemake.output.timing, watch.read("fewshot", device_name(device), p.threads))
+        with watch.computing():
+            scores = adapt_speaker(
+                start=start, draws=draws, latents=latents, device=device, progress=progress, **what
+            )
+        write_tsv(out, scores)
+        write_json(snakemake.output.timing, watch.read("fewshot", device_name(device), p.threads))
+        progress.finish()
 
 
 run_script(main, globals())

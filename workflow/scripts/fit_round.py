@@ -3,14 +3,17 @@
 from contextlib import contextmanager
 from pathlib import Path
 
+from after_ser.acquisition.complete import expect_labelled
 from after_ser.backbone.latents import Latents
 from after_ser.datasets.tables import read_fold, read_labelled, read_manifest
 from after_ser.errors import InputError
 from after_ser.evaluation.metrics import score
-from after_ser.finetune.round import read_split, run_round, write_round
+from after_ser.finetune.round import read_split, round_identity, run_round, write_round
 from after_ser.runtime.atomic import write_json
 from after_ser.runtime.device import choose_device, device_name, make_deterministic, set_threads
+from after_ser.runtime.progress import Progress
 from after_ser.runtime.seeding import derive_seed
+from after_ser.runtime.termination import Termination
 from after_ser.runtime.timing import Stopwatch
 
 
@@ -31,37 +34,48 @@ def main(snakemake):
     make_deterministic()
     device = choose_device(p.device)
     manifest = read_manifest(given.manifest, p.classes)
-    split = read_split(read_fold(given.fold, set(manifest["utt"])), manifest)
+    split = read_split(read_fold(given.fold, set(manifest["utt"])), manifest, given.manifest)
     labelled = read_labelled(given.labelled, p.classes)
+    queried = w.init != "oneshot" and round_index > 0
+    expect_labelled(Path(given.labelled), labelled, p.fraction, len(split.train), queried)
     previous = list(given.get("previous", []))
     parts = (w.dataset, int(w.fold), w.init, int(w.seed))
-    with watch.computing(), _named(f"round {round_index} of {w.dataset}, fold {w.fold}"):
-        model, fitted, frames = run_round(
+    what = {
+        "split": split,
+        "labelled": labelled,
+        "start": Path(given.start).parent,
+        "previous": (Path(previous[0]), Path(previous[1])) if previous else None,
+        "classes": list(p.classes),
+        "settings": dict(p.settings),
+        "head_seed": derive_seed("head", w.dataset, int(w.fold), int(w.seed)),
+        "seed_parts": ("fit", *parts, w.start, strategy, round_index),
+    }
+    latents, folder = Path(given.latents).parent, Path(snakemake.output.metrics).parent
+    with Termination() as termination:
+        progress = Progress(
+            "fit",
+            folder / "state",
+            lambda: round_identity(latents=latents, **what),
+            watch,
+            termination,
+        )
+        with watch.computing(), _named(f"round {round_index} of {w.dataset}, fold {w.fold}"):
+            model, fitted, frames = run_round(
+                latents=Latents(latents), device=device, score=score, progress=progress, **what
+            )
+        write_round(
+            folder,
+            model=model,
+            fitted=fitted,
+            frames=frames,
             split=split,
             labelled=labelled,
-            latents=Latents(Path(given.latents).parent),
-            start=Path(given.start).parent,
-            previous=(Path(previous[0]), Path(previous[1])) if previous else None,
-            classes=list(p.classes),
-            settings=dict(p.settings),
-            head_seed=derive_seed("head", w.dataset, int(w.fold), int(w.seed)),
-            seed_parts=("fit", *parts, w.start, strategy, round_index),
-            device=device,
+            budget=p.fraction,
+            round_index=round_index,
             score=score,
         )
-    folder = Path(snakemake.output.metrics).parent
-    write_round(
-        folder,
-        model=model,
-        fitted=fitted,
-        frames=frames,
-        split=split,
-        labelled=labelled,
-        budget=p.fraction,
-        round_index=round_index,
-        score=score,
-    )
-    write_json(snakemake.output.timing, watch.read("fit", device_name(device), p.threads))
+        write_json(snakemake.output.timing, watch.read("fit", device_name(device), p.threads))
+        progress.finish()
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from after_ser.backbone.encode import ClipEncoder
 from after_ser.backbone.geometry import SAMPLE_RATE
 from after_ser.backbone.waveform import count_samples, read_samples, to_float
 from after_ser.errors import InputError
-from after_ser.runtime.atomic import atomic_path, read_tsv, write_json, write_tsv
+from after_ser.runtime.atomic import atomic_path, read_array, read_tsv, write_json, write_tsv
 from after_ser.runtime.timing import Stopwatch
 
 LATENTS = "latents.npy"
@@ -69,6 +69,7 @@ def extract_latents(
             temporary, mode="w+", dtype=np.float16, shape=(int(offsets[-1]), dimension)
         )
         try:
+            _reserve(temporary)
             for row, path in enumerate(paths):
                 waveform = encoder.prepare(to_float(read_samples(path)[:longest]))
                 with watch.computing():
@@ -90,6 +91,12 @@ def extract_latents(
     index = pd.DataFrame({"utt": rows["utt"], "offset": offsets[:-1], "frames": frames})
     write_tsv(out / INDEX, index)
     write_json(out / TIMING, watch.read("latents", device_name(chosen), threads))
+
+
+def _reserve(path: Path) -> None:
+    """Take the disk space now: on a full disk a mapped file kills the process without a word."""
+    with open(path, "r+b") as handle:
+        os.posix_fallocate(handle.fileno(), 0, path.stat().st_size)
 
 
 def _rows(manifest_tsv: str | os.PathLike[str], utts: Iterable[str] | None) -> pd.DataFrame:
@@ -118,8 +125,8 @@ class Latents:
         self._row = {utt: row for row, utt in enumerate(self.utts)}
         self._offset = index["offset"].astype(np.int64).to_numpy()
         self._frames = index["frames"].astype(np.int64).to_numpy()
-        self._means = np.load(folder / MEANS)
-        self._store: Any = np.load(folder / LATENTS, mmap_mode="r")
+        self._means = read_array(folder / MEANS)
+        self._store: Any = read_array(folder / LATENTS, mapped=True)
         if len(self._means) != len(self.utts) or len(self._store) != self._frames.sum():
             self.close()
             raise InputError(f"latents: {folder} is inconsistent; expected one extraction's files")

@@ -12,7 +12,7 @@ import pandas as pd
 
 from after_ser.baselines.base import Clip
 from after_ser.errors import InputError
-from after_ser.runtime.atomic import atomic_path, read_tsv, write_tsv
+from after_ser.runtime.atomic import atomic_path, read_array, read_tsv, write_tsv
 
 FEATURES, INDEX = "features.npy", "index.tsv"
 
@@ -38,6 +38,6 @@ def write_features(folder: Path, method: Any, manifest: pd.DataFrame) -> None:
 
 def with_features(clips: Sequence[Clip], folder: Path) -> list[Clip]:
     """Return the clips with their row of features.npy."""
-    features = np.load(folder / FEATURES, mmap_mode="r")
+    features = read_array(folder / FEATURES, mapped=True)
     place = {utt: row for row, utt in enumerate(read_tsv(folder / INDEX)["utt"])}
     return [replace(clip, features=np.array(features[place[clip.utt]])) for clip in clips]

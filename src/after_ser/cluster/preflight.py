@@ -97,11 +97,11 @@ def check_requests(
     """Check that every job fits somewhere, given as (name, threads, resources) of attempt 1.
 
     `places` are those that a job goes to which names no slurm_partition; one that does is looked
-    for among `everywhere`. Raises InputError that names the first job, its request and the largest
-    place.
+    for among `everywhere`. Raises InputError that names the first job by name, its request and the
+    largest place.
     """
     seen: set[tuple[Any, ...]] = set()
-    for name, threads, resources in jobs:
+    for name, threads, resources in sorted(jobs, key=lambda job: job[0]):
         partition = resources.get("slurm_partition")
         gpus, cpus = _gpus(resources), int(resources.get("cpus_per_task") or threads)
         mem_mb = _number(resources.get("mem_mb_per_cpu")) * cpus or _number(resources.get("mem_mb"))

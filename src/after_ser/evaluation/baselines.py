@@ -8,8 +8,7 @@ from typing import Any
 import pandas as pd
 
 from after_ser.errors import InputError
-from after_ser.evaluation.gather import read_json
-from after_ser.runtime.atomic import read_tsv
+from after_ser.runtime.atomic import read_json, read_tsv
 
 KEYS = ["baseline", "method", "split", "dataset", "fold", "seed"]
 MEASURED = ["n_train", "val_labels", "ua", "wa", "macro_f1", "best_epoch", "epochs"]

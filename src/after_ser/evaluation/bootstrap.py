@@ -19,7 +19,7 @@ from scipy import stats
 from after_ser.errors import InputError
 from after_ser.evaluation.metrics import predicted_labels
 from after_ser.evaluation.statistics import LEVEL
-from after_ser.runtime.atomic import read_tsv
+from after_ser.runtime.atomic import AGAIN, read_json, read_tsv
 from after_ser.runtime.seeding import rng
 
 RESAMPLES = 9999
@@ -84,11 +84,22 @@ def gather_counts(
     for cell in cells:
         if cell.predictions not in read:
             read[cell.predictions] = recall_counts(cell.predictions, speakers, classes)
+            _expect_all(cell.predictions, int(read[cell.predictions]["n"].sum()))
         key = {"arm": cell.arm, "budget": cell.budget}
         key |= {"fold": str(cell.fold), "seed": str(cell.seed)}
         parts.append(read[cell.predictions].assign(**key))
     columns = ["arm", "budget", *COUNTS]
     return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
+
+
+def _expect_all(predictions: str | Path, found: int) -> None:
+    """Refuse predictions that were cut between two lines: metrics.json knows their number."""
+    metrics = Path(predictions).with_name("metrics.json")
+    expected = read_json(metrics)["test"].get("n", found) if metrics.exists() else found
+    if found != expected:
+        raise InputError(
+            f"{predictions}: {found} test clips; expected {expected} as in {metrics}; {AGAIN}"
+        )
 
 
 def bootstrap_ua(counts: pd.DataFrame, *name: str | int) -> dict[str, Any]:

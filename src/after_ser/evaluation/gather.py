@@ -5,7 +5,6 @@ Scores and times are two files because scores are reproducible to the byte and t
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from after_ser.errors import InputError
+from after_ser.runtime.atomic import read_json
 
 KEYS = [
     "arm",
@@ -37,18 +37,6 @@ ON_DEVICE = frozenset({"tapt", "latents", "fit"})
 SPENT = [*(f"{part}_s" for part in PARTS), "total_s", "compute_total_s"]
 TIMES = [*KEYS, "device", *SPENT]
 NUMERIC = ["round", "budget", *MEASURED, *SPENT]
-
-
-def read_json(path: str | Path) -> Any:
-    """Return the parsed JSON file; raises InputError naming a missing or broken one."""
-    try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: missing, expected the result of an earlier step") from None
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path}: no valid JSON ({error.msg}, line {error.lineno})") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: no valid JSON ({error})") from None
 
 
 def lineage_time(lineage: Iterable[tuple[str, str | Path]]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from after_ser.fewshot.optimise import EarlyStopping, Stepper, steps_of
 from after_ser.finetune.batches import Clips, collate, epoch_batches
 from after_ser.finetune.classifier import Classifier, start_classifier
 from after_ser.finetune.predict import predict
+from after_ser.runtime.progress import Progress
 from after_ser.runtime.seeding import derive_seed, rng
 
 CLASSES = ["other", "emotion"]
@@ -40,6 +41,7 @@ def adapt_speaker(
     settings: Mapping[str, Any],
     seed: tuple[str | int, ...],
     device: torch.device,
+    progress: Progress | None = None,
 ) -> pd.DataFrame:
     """Return the scores (COLUMNS, fractions) of every emotion, trial and k of one speaker.
 
@@ -49,7 +51,8 @@ def adapt_speaker(
               few_epochs and few_patience, above it max_epochs and patience.
     seed:     named parts. Nothing is named by the start, so the first weights of the head, the
               order of batches and the dropout seeds are the same for every start.
-    Every fit begins from the start again. An empty frame means that the speaker was left out.
+    Every fit begins from the start again; with `progress` those are left out that an interrupted
+    attempt has finished. An empty frame means that the speaker was left out.
     """
     own = draws[draws["speaker"] == speaker]
     if own.empty:
@@ -57,13 +60,18 @@ def adapt_speaker(
     frames = {utt: latents.frames(utt) for utt in sorted(set(own["utt"]))}
     model = start_classifier(start, CLASSES, HEAD, 0).to(device)
     fresh = {key: value.detach().clone() for key, value in model.state_dict().items()}
-    rows = []
+    saved = None if progress is None else progress.resume()
+    rows: list[dict[str, Any]] = [] if saved is None else saved["rows"]
+    before, count = len(rows), 0
     tasks = own.loc[own["emotion"] != "", ["emotion", "trial"]].drop_duplicates()
     for emotion, trial in tasks.itertuples(index=False):
         parts = _parts(own, emotion, trial)
         val, test = (_clips(parts[role], frames) for role in ("val", "test"))
         truth = {role: (parts[role]["label"] == emotion).to_numpy(int) for role in parts}
         for size in k:
+            count += 1
+            if count <= before:
+                continue
             model.load_state_dict(fresh)
             source = (*seed, speaker, emotion, int(trial))
             _new_head(model, derive_seed(*source, "head"))
@@ -86,6 +94,8 @@ def adapt_speaker(
                 | {"test": len(test.utts), "test_positive": int(truth["test"].sum())}
                 | {"best_epoch": best, "epochs": epochs}
             )
+            if progress is not None:
+                progress.reached(len(rows), lambda: {"rows": rows})
     return pd.DataFrame(rows, columns=COLUMNS)
 
 

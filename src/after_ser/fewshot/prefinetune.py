@@ -53,12 +53,13 @@ def prefinetune(
     SIGTERM (exit status 143); it is gone after success. Raises InputError where the loss is not
     finite, and for a second process with the same state folder.
     """
-    with exclusive(state_folder):
+    with exclusive(state_folder), Termination() as termination:
         run = _Run(Path(start), sources, latents, dict(settings), seed, state_folder, device,
                    threads)  # fmt: skip
-        run.train()
+        run.train(termination)
         run.write(Path(out_folder))
-        run.checkpoints.clear()
+        if not termination.orphaned:  # else it will be started again, from its last epoch
+            run.checkpoints.clear()
 
 
 class _Run:
@@ -112,16 +113,15 @@ class _Run:
         self.stopping = EarlyStopping(**state["stopping"])
         _say(f"resuming after epoch {len(self.rows)}")
 
-    def train(self) -> None:
+    def train(self, termination: Termination) -> None:
         """Do the epochs that are left."""
-        with Termination() as termination:
-            while len(self.rows) < self.settings["max_epochs"] and not self.stopping.stop:
-                with self.watch.computing():
-                    self._one_epoch(len(self.rows) + 1)
-                self._save()
-                if termination.requested:
-                    _say(f"terminated; epoch {len(self.rows)} is saved")
-                    raise SystemExit(EXIT_STATUS)
+        while len(self.rows) < self.settings["max_epochs"] and not self.stopping.stop:
+            with self.watch.computing():
+                self._one_epoch(len(self.rows) + 1)
+            self._save()
+            if termination.requested:
+                _say(f"{termination.reason}; epoch {len(self.rows)} is saved")
+                raise SystemExit(EXIT_STATUS)
 
     def _one_epoch(self, epoch: int) -> None:
         torch.manual_seed(derive_seed(*self.seed, "dropout", epoch))

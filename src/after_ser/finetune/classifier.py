@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from after_ser.backbone.save import check_finite
 from after_ser.backbone.transformer import Body, load_body
 from after_ser.errors import InputError
 from after_ser.finetune.spec_augment import spec_augment
-from after_ser.runtime.atomic import atomic_path, write_json
+from after_ser.runtime.atomic import atomic_path, read_json, read_tensors, write_json
 
 HEADS = ("mean-relu-linear", "relu-mean-linear")
 
@@ -118,10 +117,10 @@ def load_classifier(weights: Path, config: Path) -> Classifier:
         raise InputError(
             f"{weights}: this model was pruned; delete the file and its round is fitted again"
         )
-    described: dict[str, Any] = json.loads(config.read_text(encoding="utf-8"))
+    described: dict[str, Any] = read_json(config)
     body = Body.described_by(described["wav2vec2"], str(config))
     augment = described.get("spec_augment", False)
-    state = load_file(weights)
+    state = read_tensors(weights)
     body = replace(body, mask_embedding=state.get("mask_embedding"))
     model = Classifier(body, described["classes"], described["head"], augment)
     # copies, since the file's own memory may be misaligned

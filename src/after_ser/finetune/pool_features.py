@@ -13,7 +13,7 @@ from after_ser.errors import InputError
 from after_ser.finetune.classifier import load_classifier
 from after_ser.finetune.embeddings import embed, mc_probabilities
 from after_ser.finetune.round import load_clips
-from after_ser.runtime.atomic import read_tsv
+from after_ser.runtime.atomic import read_array, read_tsv
 
 
 def pool_features(
@@ -65,7 +65,7 @@ def pool_features(
 
 def _rows_of(pool: list[str], surprisal: Path) -> np.ndarray:
     index = list(read_tsv(surprisal.parent / INDEX)["utt"])
-    rows = np.load(surprisal)
+    rows = read_array(surprisal)
     if len(rows) != len(index):
         raise InputError(
             f"{surprisal}: {len(rows)} rows for {len(index)} clips in {INDEX}; expected one each"

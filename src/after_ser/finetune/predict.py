@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 
@@ -12,12 +14,22 @@ FRAMES_PER_BATCH = 16_384  # about 5 minutes of audio at 20 ms, small enough for
 
 
 @torch.inference_mode()
-def predict(model: Classifier, clips: Clips, device: torch.device) -> np.ndarray:
-    """Return probabilities [N, C] float64 in the order of `clips`, uncropped, dropout off."""
+def predict(
+    model: Classifier,
+    clips: Clips,
+    device: torch.device,
+    pause: Callable[[], None] | None = None,
+) -> np.ndarray:
+    """Return probabilities [N, C] float64 in the order of `clips`, uncropped, dropout off.
+
+    `pause` is called after every batch; it may end the process.
+    """
     model.eval()
     probs = np.zeros((len(clips.utts), len(model.classes)))
     for batch in scoring_batches(clips.lengths(), FRAMES_PER_BATCH):
         latents, sizes = collate([clips.frames[i] for i in batch], device)
         logits = model(latents, sizes)
         probs[batch] = torch.softmax(logits.double(), dim=1).cpu().numpy()
+        if pause is not None:
+            pause()
     return probs

@@ -12,7 +12,10 @@ import numpy as np
 import pandas as pd
 import torch
 
-from after_ser.backbone.latents import Latents
+from after_ser.backbone.latents import INDEX, MEANS, Latents
+from after_ser.backbone.load import WEIGHTS
+from after_ser.backbone.save import file_sha256
+from after_ser.errors import InputError
 from after_ser.finetune.batches import Clips, first_frames
 from after_ser.finetune.classifier import (
     Classifier,
@@ -23,7 +26,8 @@ from after_ser.finetune.classifier import (
 from after_ser.finetune.predict import predict
 from after_ser.finetune.train import Fit, fit
 from after_ser.protocol import TRAINING
-from after_ser.runtime.atomic import write_json, write_tsv
+from after_ser.runtime.atomic import AGAIN, write_json, write_tsv
+from after_ser.runtime.progress import Progress
 
 Score = Callable[[list[str], np.ndarray, list[str]], dict[str, Any]]
 _FLOATS = "%.9g"  # six decimals would make ties among confident clips
@@ -39,12 +43,21 @@ class Split:
     held_out_labels: dict[str, str]
 
 
-def read_split(fold: pd.DataFrame, manifest: pd.DataFrame) -> Split:
-    """Read a fold table (utt, split); the labels of train clips are not kept."""
+def read_split(fold: pd.DataFrame, manifest: pd.DataFrame, source: str = "manifest") -> Split:
+    """Read a fold table (utt, split); the labels of train clips are not kept.
+
+    Raises InputError, naming `source`, where the manifest lacks a clip of the fold.
+    """
     parts = {
         name: sorted(fold.loc[fold["split"] == name, "utt"]) for name in ("train", "val", "test")
     }
     held_out = set(parts["val"]) | set(parts["test"])
+    lost = sorted((held_out | set(parts["train"])) - set(manifest["utt"]))
+    if lost:
+        raise InputError(
+            f"{source}: no clip {lost[0]} (and {len(lost) - 1} more of the fold); expected every "
+            f"clip of the fold; {AGAIN}"
+        )
     known = manifest[manifest["utt"].isin(held_out)]
     labels = dict(zip(known["utt"], known["label"], strict=True))
     return Split(parts["train"], parts["val"], parts["test"], labels)
@@ -68,6 +81,7 @@ def run_round(
     seed_parts: tuple[str | int, ...],
     device: torch.device,
     score: Score,
+    progress: Progress | None = None,
 ) -> tuple[Classifier, Fit, dict[str, pd.DataFrame]]:
     """Fit one round and score everything.
 
@@ -76,6 +90,7 @@ def run_round(
               their first crop_s seconds, as in the released code; test clips never are.
     start:    checkpoint folder the first fit begins from; previous: weights and config of the
               round before for a warm start, else None.
+    progress: saves where the fit is; the caller finishes it once everything is written.
     Returns the model, the fit, and the frames "val", "test" (utt, p_<class>…) and "pool".
     """
     unknown = set(labelled["utt"]) - set(split.train)
@@ -109,19 +124,43 @@ def run_round(
         seed_parts,
         device,
         ua=lambda truth, probs: float(score(truth, probs, classes)["ua"]),
+        progress=progress,
     )
+    pause = None if progress is None else progress.check
     known = set(labelled["utt"])
     rest = [utt for utt in split.train if utt not in known]
-    frames = {"val": _probabilities(model, val, device)}
-    frames["test"] = _probabilities(model, load_clips(latents, split.test), device)
-    frames["pool"] = _probabilities(model, load(rest), device)
+    frames = {"val": _probabilities(model, val, device, pause)}
+    frames["test"] = _probabilities(model, load_clips(latents, split.test), device, pause)
+    frames["pool"] = _probabilities(model, load(rest), device, pause)
     return model, fitted, frames
 
 
-def _probabilities(model: Classifier, clips: Clips, device: torch.device) -> pd.DataFrame:
-    probs = predict(model, clips, device)
+def _probabilities(
+    model: Classifier, clips: Clips, device: torch.device, pause: Callable[[], None] | None
+) -> pd.DataFrame:
+    probs = predict(model, clips, device, pause)
     columns = {f"p_{name}": probs[:, i] for i, name in enumerate(model.classes)}
     return pd.DataFrame({"utt": clips.utts, **columns})
+
+
+def round_identity(
+    *,
+    split: Split,
+    labelled: pd.DataFrame,
+    latents: Path,
+    start: Path,
+    previous: tuple[Path, Path] | None,
+    **settings: Any,
+) -> dict[str, Any]:
+    """Return everything that decides a round's result, so that no other's state is taken up."""
+    return {
+        "format": 1,  # of what `finetune.state` captures
+        "clips": [split.train, split.val, split.test, split.held_out_labels],
+        "labelled": labelled[["utt", "label"]].values.tolist(),
+        "latents": [file_sha256(latents / name) for name in (INDEX, MEANS)],
+        "weights": file_sha256(start / WEIGHTS if previous is None else previous[0]),
+        **settings,
+    }
 
 
 def write_round(

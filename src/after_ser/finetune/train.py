@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,9 @@ from after_ser.errors import InputError
 from after_ser.finetune.batches import Clips, collate, crop, epoch_batches
 from after_ser.finetune.classifier import Classifier
 from after_ser.finetune.predict import predict
+from after_ser.finetune.state import Position, capture, restore, restore_draws
 from after_ser.protocol import TRAINING
+from after_ser.runtime.progress import Progress
 from after_ser.runtime.seeding import derive_seed, rng
 
 
@@ -40,6 +43,7 @@ def fit(
     seed_parts: tuple[str | int, ...],
     device: torch.device,
     ua: Callable[[list[str], np.ndarray], float],
+    progress: Progress | None = None,
 ) -> Fit:
     """Train `model` in place and restore the epoch of lowest val loss (or keep the last one).
 
@@ -48,7 +52,7 @@ def fit(
     restore (after_ser.protocol); see config/README.md. Adam starts anew. With restore "last",
     val loss decides nothing: patience does not count and the last epoch is kept.
     Every random draw is named by `seed_parts` and the epoch, so that nothing depends on what ran
-    before.
+    before; with `progress` a fit that was stopped goes on at the same batch and ends the same.
     Raises InputError where the loss is not finite.
     """
     settings = {**TRAINING, **settings}
@@ -58,68 +62,85 @@ def fit(
     weights = class_weights(targets, len(classes), settings["class_weights"]).to(device)
     longest = max(1, int(settings["crop_s"] * frames_per_second))
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimiser = torch.optim.Adam(trained, lr=settings["learning_rate"])
     model.to(device)
+    optimiser = torch.optim.Adam(trained, lr=settings["learning_rate"])
     lengths = np.minimum(train.lengths(), longest)
-    rows: list[dict[str, float]] = []
-    best_loss, best_epoch = float("inf"), 0
-    best_state: dict[str, Tensor] = {}
     batching = (settings["shuffle"], settings["drop_last"])
-    steps_per_epoch = math.ceil(len(train.utts) / settings["batch_size"])
-    if settings["drop_last"]:
-        steps_per_epoch = max(1, len(train.utts) // settings["batch_size"])
-    epochs = settings["max_epochs"]
-    if settings["max_steps"] > 0:
-        epochs = min(epochs, max(1, settings["max_steps"] // steps_per_epoch))
-    for epoch in range(1, epochs + 1):
-        torch.manual_seed(derive_seed(*seed_parts, "dropout", epoch))
-        draw = rng(*seed_parts, "batches", epoch)
+    saved = None if progress is None else progress.resume()
+    at = Position() if saved is None else restore(saved, model, optimiser)
+    epochs = _epochs(settings, len(train.utts))
+    while not at.finished:
+        torch.manual_seed(derive_seed(*seed_parts, "dropout", at.epoch))
+        draw = rng(*seed_parts, "batches", at.epoch)
         model.train()
-        total, trained_clips = 0.0, 0
-        for batch in epoch_batches(lengths, settings["batch_size"], draw, *batching):
+        batches = epoch_batches(lengths, settings["batch_size"], draw, *batching)
+        if saved is not None and at.batch > 0:
+            restore_draws(saved, draw)
+        saved = None
+        for batch in batches[at.batch :]:
             latents, sizes = collate([crop(train.frames[i], longest, draw) for i in batch], device)
             logits = model(latents, sizes)
             loss = cross_entropy(logits, targets[batch].to(device), weight=weights)
             if not bool(torch.isfinite(loss)):
                 names = ", ".join(train.utts[i] for i in batch[:3])
                 raise InputError(
-                    f"fine-tuning: the loss is {loss.item()} in epoch {epoch} "
+                    f"fine-tuning: the loss is {loss.item()} in epoch {at.epoch} "
                     f"(batch with {names}); expected a finite loss, try a lower learning_rate "
                     f"than {settings['learning_rate']:g}"
                 )
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             optimiser.step()
-            total += float(loss.detach()) * len(batch)
-            trained_clips += len(batch)
-        probs = predict(model, val, device)
+            at.total_loss += float(loss.detach()) * len(batch)
+            at.trained_clips += len(batch)
+            at.batch += 1
+            at.steps += 1
+            if progress is not None:
+                progress.reached(at.steps, partial(capture, at, model, optimiser, draw))
+        probs = predict(model, val, device, pause=None if progress is None else progress.check)
         if not np.isfinite(probs).all():  # the last step of the epoch did it
             raise InputError(
-                f"fine-tuning: what the model says of val is no number after epoch {epoch}; "
+                f"fine-tuning: what the model says of val is no number after epoch {at.epoch}; "
                 f"expected probabilities, try a lower learning_rate than "
                 f"{settings['learning_rate']:g}"
             )
         val_loss = negative_log_likelihood(probs, val_labels, classes)
-        rows.append(
+        at.rows.append(
             {
-                "epoch": epoch,
-                "train_loss": total / trained_clips,
+                "epoch": at.epoch,
+                "train_loss": at.total_loss / at.trained_clips,
                 "val_loss": val_loss,
                 "val_ua": ua(val_labels, probs),
             }
         )
+        waited = at.epoch - at.best_epoch
         if keep_last:
-            best_epoch = epoch
-        elif val_loss < best_loss:
-            best_loss, best_epoch = val_loss, epoch
-            best_state = {
+            at.best_epoch = at.epoch
+        elif val_loss < at.best_loss:
+            at.best_loss, at.best_epoch = val_loss, at.epoch
+            at.best_state = {
                 name: value.detach().clone() for name, value in model.state_dict().items()
             }
-        elif epoch - best_epoch >= settings["patience"]:
-            break
+        elif waited >= settings["patience"]:
+            at.finished = True
+        at.finished = at.finished or at.epoch == epochs
+        at.next_epoch()
+        if at.finished and progress is not None:
+            progress.reached(at.steps + 1, partial(capture, at, model, optimiser, draw))
     if not keep_last:
-        model.load_state_dict(best_state)
-    return Fit(pd.DataFrame(rows), best_epoch)
+        model.load_state_dict(at.best_state)
+    return Fit(pd.DataFrame(at.rows), at.best_epoch)
+
+
+def _epochs(settings: dict[str, Any], clips: int) -> int:
+    """Return how many epochs there are at most."""
+    epochs = int(settings["max_epochs"])
+    if settings["max_steps"] <= 0:
+        return epochs
+    per_epoch = math.ceil(clips / settings["batch_size"])
+    if settings["drop_last"]:
+        per_epoch = max(1, clips // settings["batch_size"])
+    return min(epochs, max(1, int(settings["max_steps"]) // per_epoch))
 
 
 def class_weights(targets: Tensor, n_classes: int, kind: str) -> Tensor:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from after_ser.backbone.geometry import Geometry
 from after_ser.backbone.save import save_tensors
-from after_ser.errors import InputError
 from after_ser.finetune.spec_augment import span_masks
 from after_ser.ptapt.wav2vec import Shape, Wav2Vec
-from after_ser.runtime.atomic import write_json
+from after_ser.runtime.atomic import read_json, read_tensors, write_json
 
 WEIGHTS = "states.safetensors"
 DESCRIBED = "states.json"
@@ -108,13 +105,10 @@ def save_states(model: EmotionStates, folder: str | os.PathLike[str], **describe
 def load_states(folder: str | os.PathLike[str]) -> EmotionStates:
     """Read what `save_states` wrote, in evaluation mode; every weight must be there."""
     folder = Path(folder)
-    try:
-        described = json.loads((folder / DESCRIBED).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"p-tapt: cannot read {folder / DESCRIBED}: {error}") from None
+    described = read_json(folder / DESCRIBED)
     encoder = Wav2Vec(Shape(described["channels"], tuple(described["aggregator"])))
     model = EmotionStates(encoder, described["classes"], described["freeze_features"])
-    model.load_state_dict(load_file(folder / WEIGHTS))
+    model.load_state_dict(read_tensors(folder / WEIGHTS))
     return model.eval()
 
 

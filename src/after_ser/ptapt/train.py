@@ -61,12 +61,14 @@ def train_states(
     """
     if len(clips) < 2:
         raise InputError(f"p-tapt: {len(clips)} train clip; expected two, one of them to stop by")
-    with exclusive(state_folder):
+    with exclusive(state_folder), Termination() as termination:
         run = _Run(
             list(clips), labels, list(classes), settings, seed, state_folder, device, threads
         )
-        run.train()
+        run.train(termination)
         run.write(Path(out_folder))
+        if termination.orphaned:  # nobody notes that it is done: it will be started again
+            run.stop(termination)
         run.checkpoints.clear()
 
 
@@ -132,22 +134,25 @@ class _Run:
         self.watch = Stopwatch(state["timing"])
         _say(f"{STEP_NAME}: resuming after step {self.done} of {self.settings.steps}")
 
-    def train(self) -> None:
+    def train(self, termination: Termination) -> None:
         """Do the steps that are left; look at val after every epoch and the last step."""
         steps = self.settings.steps
-        with Termination() as termination:
-            while self.done < steps:
-                with self.watch.computing():
-                    self.losses.append(self._one_step(self.done))
-                    self.done += 1
-                    if self.done % self.per_epoch == 0 or self.done == steps:
-                        self._look_at_val()
-                if termination.requested:
-                    self._save()
-                    _say(f"{STEP_NAME}: terminated; step {self.done} is saved")
-                    raise SystemExit(EXIT_STATUS)
-                if self.done % self.settings.checkpoint_every == 0 and self.done < steps:
-                    self._save()
+        while self.done < steps:
+            with self.watch.computing():
+                self.losses.append(self._one_step(self.done))
+                self.done += 1
+                if self.done % self.per_epoch == 0 or self.done == steps:
+                    self._look_at_val()
+            if termination.requested:
+                self.stop(termination)
+            if self.done % self.settings.checkpoint_every == 0 and self.done < steps:
+                self._save()
+
+    def stop(self, termination: Termination) -> None:
+        """Save the last step and end the process."""
+        self._save()
+        _say(f"{STEP_NAME}: {termination.reason}; step {self.done} is saved")
+        raise SystemExit(EXIT_STATUS)
 
     def _one_step(self, step: int) -> float:
         settings = self.settings

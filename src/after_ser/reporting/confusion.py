@@ -10,10 +10,9 @@ import numpy as np
 import pandas as pd
 
 from after_ser.errors import InputError
-from after_ser.evaluation.gather import read_json
 from after_ser.reporting import provenance
 from after_ser.reporting.style import plt, save, styled
-from after_ser.runtime.atomic import write_tsv
+from after_ser.runtime.atomic import read_json, write_tsv
 
 
 def summed(paths: Iterable[str | Path], classes: list[str]) -> np.ndarray:

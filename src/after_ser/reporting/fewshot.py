@@ -9,11 +9,11 @@ from typing import Any
 import pandas as pd
 
 from after_ser.evaluation.fewshot import SCORES, by_speaker, gains
-from after_ser.evaluation.gather import read_json
 from after_ser.evaluation.statistics import summarise
 from after_ser.fewshot.grid import BASELINE, sizes, starts
 from after_ser.reporting import provenance
 from after_ser.reporting.table import Table, cell, frame, interval, number
+from after_ser.runtime.atomic import read_json
 
 NAMES = dict(zip(SCORES, ("macro-F1", "weighted F1", "accuracy"), strict=True))
 MAIN = "macro_f1"

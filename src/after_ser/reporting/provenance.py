@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from after_ser.evaluation.gather import read_json
 from after_ser.reporting import published
 from after_ser.reporting.cells import percent
+from after_ser.runtime.atomic import read_json
 
 HARDLY_TRAINED = 2  # epochs
 

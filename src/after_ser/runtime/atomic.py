@@ -1,4 +1,8 @@
-"""Files that are either whole or absent: written beside their target, then renamed."""
+"""Files that are either whole or absent: written beside their target, then renamed.
+
+A file that was cut afterwards (a full quota, a broken copy, a crash of the machine) is refused by
+its reader with one line that names it.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +15,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from after_ser.errors import InputError
+
+#: What to do about a damaged file, the end of every message about one.
+AGAIN = "expected what an earlier step wrote (delete it and it is made again, make resume does so)"
 
 
 @contextmanager
@@ -28,9 +36,26 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     temporary = target.with_name(f".{target.stem}.{os.getpid()}.part{target.suffix}")
     try:
         yield temporary
+        _flush(temporary)
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _flush(path: Path) -> None:
+    """Bring the bytes to the disk before they get their name: else a power cut leaves a stub."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def remove_parts(target: Path) -> None:
+    """Remove what writers of `target` that were killed left; call it as its only writer."""
+    for part in target.parent.glob(f".{target.stem}.*.part{target.suffix}"):
+        if part.is_file():
+            part.unlink(missing_ok=True)
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
@@ -65,27 +90,27 @@ def read_tsv(
 ) -> pd.DataFrame:
     """Read a TSV of ours: every column as str ("" where empty) except those named in `numeric`.
 
-    Identifiers such as speaker "03" must not turn into the number 3, hence str by default.
-    Raises InputError where an edit, or a write that broke off, has left no such table: rows of
-    unequal length, a last line without its end, no UTF-8, a number that is none, or one of
-    `columns` missing.
+    Identifiers such as speaker "03" must not turn into the number 3, hence str by default. Raises
+    InputError where an edit, or a write that broke off, has left no such table: rows of unequal
+    length, a last line without its end, no UTF-8, a number that is none, or one of `columns`
+    missing. A file that was cut between two lines looks whole; who knows how many rows there must
+    be has to count them.
     """
-    remake = "expected what an earlier step wrote (delete the file and it is made again)"
     try:
         header, rows = _rows(Path(path))
     except FileNotFoundError:
-        raise InputError(f"{path} is missing; {remake}") from None
-    except (OSError, UnicodeError, csv.Error, _NoTableError) as error:
-        raise InputError(f"{path} is no table: {error}; {remake}") from None
+        raise InputError(f"{path} is missing; expected what an earlier step wrote") from None
+    except _NO_TABLE as error:
+        raise InputError(f"{path} is no table: {error}; {AGAIN}") from None
     for column in (*columns, *numeric):
         if column not in header:
-            raise InputError(f"{path} has no column {column}; {remake}")
+            raise InputError(f"{path} has no column {column}; {AGAIN}")
     frame = pd.DataFrame(rows, columns=header, dtype=str)
     for column in numeric:
         try:
             frame[column] = pd.to_numeric(frame[column].mask(frame[column] == ""))
         except (ValueError, TypeError) as error:
-            raise InputError(f"{path}: column {column}: {error}; {remake}") from None
+            raise InputError(f"{path}: column {column}: {error}; {AGAIN}") from None
     return frame
 
 
@@ -96,9 +121,14 @@ class _NoTableError(Exception):
 def _rows(path: Path) -> tuple[list[str], list[list[str]]]:
     """Return header and rows; pandas would fill up a row that breaks off, and say nothing."""
     with path.open(encoding="utf-8-sig", newline="") as lines:
-        text = lines.read()
+        try:
+            text = lines.read()
+        except UnicodeDecodeError:
+            raise _NoTableError("it is not UTF-8") from None
     if not text.endswith("\n"):
         raise _NoTableError("its last line breaks off" if text else "it is empty")
+    if "\0" in text:
+        raise _NoTableError("it holds NUL bytes")
     if text.count("\r") > text.count("\r\n"):
         raise _NoTableError("a line of it ends with a carriage return only")
     reader = csv.reader(io.StringIO(text, newline=""), delimiter="\t", strict=True)
@@ -114,3 +144,53 @@ def _rows(path: Path) -> tuple[list[str], list[list[str]]]:
         if row:
             rows.append(row)
     return header, rows
+
+
+_NO_TABLE = (OSError, csv.Error, _NoTableError)
+
+
+def tsv_damage(path: str | os.PathLike[str]) -> str:
+    """Return why a TSV cannot be whole, "" where nothing speaks against it."""
+    try:
+        _rows(Path(path))
+    except _NO_TABLE as error:
+        return str(error)
+    return ""
+
+
+def read_json(path: str | os.PathLike[str]) -> Any:
+    """Return the parsed JSON file; raises InputError naming a missing or broken one."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: missing, expected the result of an earlier step") from None
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"{path}: no valid JSON ({error.msg}, line {error.lineno}); {AGAIN}"
+        ) from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: no valid JSON ({error}); {AGAIN}") from None
+
+
+def read_array(path: str | os.PathLike[str], mapped: bool = False) -> np.ndarray:
+    """Return the array of a .npy file, `mapped` without reading it into memory.
+
+    Raises InputError naming one that was cut or is no array.
+    """
+    try:
+        array: np.ndarray = np.load(path, mmap_mode="r" if mapped else None)
+        return array
+    except (ValueError, EOFError) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise InputError(f"{path}: no whole array ({reason}); {AGAIN}") from None
+
+
+def read_tensors(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return the tensors of a safetensors file; InputError names one that was cut."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise InputError(f"{path}: no whole model ({error}); {AGAIN}") from None

@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from after_ser.errors import InputError
+
 KEPT = 2  # the newest, and the one before in case the newest turns out to be damaged
 
 
@@ -39,15 +41,21 @@ class Checkpoints:
         """
         import torch
 
-        self.folder.mkdir(parents=True, exist_ok=True)
         temporary = self.folder / f".step{step:08d}.{os.getpid()}.part"
         try:
+            self.folder.mkdir(parents=True, exist_ok=True)
             with open(temporary, "wb") as handle:
                 torch.save({"step": step, "state": state}, handle)
                 handle.flush()
                 os.fsync(handle.fileno())
             target = self.folder / f"step{step:08d}.{self._identity}.{_digest(temporary)}.pt"
             os.replace(temporary, target)
+        except (OSError, RuntimeError) as error:  # torch turns a full disk into a RuntimeError
+            raise InputError(
+                f"checkpoint: cannot write {self.folder} after step {step} "
+                f"({' '.join(str(error).split())[:200]}); expected a folder that can be written "
+                "and has room: the checkpoint before it is still there to go on from"
+            ) from error
         finally:
             temporary.unlink(missing_ok=True)
         for old in self._own()[:-KEPT]:
@@ -57,10 +65,13 @@ class Checkpoints:
     def load(self) -> tuple[int, dict[str, Any]] | None:
         """Return (finished steps, state) of the newest whole checkpoint of this run, or None.
 
-        A notice on stderr names each file that was passed over, and why.
+        A notice on stderr names each file that was passed over, and why. The caller holds the
+        folder's lock: halves that a killed writer left are removed.
         """
         import torch
 
+        for path in self.folder.glob(".step*.part"):  # of a writer that was killed
+            path.unlink(missing_ok=True)
         for path in sorted(set(self._all()) - set(self._own())):
             _notice(f"ignoring {path}: it was written with other settings, data or seed")
         for path in reversed(self._own()):

@@ -1,36 +1,120 @@
-"""One writer per state folder: a job that Snakemake lost sight of may still be running."""
+"""One writer per folder or job: a job that Snakemake lost sight of may still be running.
+
+The lock is the kernel's (flock), so that it is free again the moment its holder is dead, however it
+died. What the lock file says about the holder is only for messages and for the question whether it
+is worth waiting for.
+"""
 
 from __future__ import annotations
 
+import json
 import os
+import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from after_ser.errors import InputError
+from after_ser.runtime.parent import Parent, alive, host
 
 LOCK = "lock"
+_PAUSE_S = 0.25
+_UNNAMED_S = 5.0  # so long may a holder take between getting the lock and signing it
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who wrote a lock file: host, process, the Snakemake above it, and which job it was."""
+
+    host: str
+    machine: str
+    boot: str
+    pid: int
+    job: str
+    snakemake: dict[str, Any]
+
+    def __str__(self) -> str:
+        return f"process {self.pid} on {self.host}"
+
+    @property
+    def orphaned(self) -> bool:
+        """Whether its Snakemake is known to be dead; never known of another machine's."""
+        same_kernel = self.boot != "" and self.boot == host()["boot"]
+        above = self.snakemake
+        return same_kernel and bool(above) and not alive(above["pid"], above["started"])
 
 
 @contextmanager
 def exclusive(folder: str | os.PathLike[str]) -> Iterator[Path]:
     """Hold the folder's lock, making the folder if need be; the system frees it if we die.
 
-    Raises InputError at once, without waiting, where another process holds it.
+    Raises InputError at once where another process holds it; only for one whose Snakemake was
+    killed it waits, since that one ends at its next step.
     """
-    from filelock import FileLock, Timeout
-
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / LOCK)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise InputError(
-            f"state: another process is writing {folder}; expected one writer: "
-            "wait for that job or cancel it, then start again"
-        ) from None
-    try:
+    with one_writer(folder / LOCK, str(folder)):
         yield folder
+
+
+@contextmanager
+def one_writer(path: Path, what: str, job: str = "") -> Iterator[Holder | None]:
+    """Hold the lock file `path`; yield whom we had to wait for, or None.
+
+    `what` is written under the lock (for messages), `job` names what the holder does. The file is
+    removed afterwards. Raises InputError as `exclusive` does.
+    """
+    from filelock import FileLock
+
+    lock = FileLock(path, fallback_to_soft=False)
+    waited = _acquire(lock, path, what)
+    try:
+        holder = Holder(**host(), pid=os.getpid(), job=job, snakemake=Parent().record())
+        path.write_text(json.dumps(vars(holder)) + "\n", encoding="utf-8")
+        yield waited
     finally:
+        # while it is still held: who opened the old file sees that it has no name any more
+        with suppress(OSError):
+            path.unlink()
+        with suppress(OSError):  # it is removed with its last file
+            path.parent.rmdir()
         lock.release()
+
+
+def _acquire(lock: Any, path: Path, what: str) -> Holder | None:
+    from filelock import Timeout
+
+    waited: Holder | None = None
+    unnamed_until = time.monotonic() + _UNNAMED_S
+    while True:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(timeout=0)
+            return waited
+        except FileNotFoundError:  # whoever held it has just removed the empty folder
+            continue
+        except Timeout:
+            holder = _read(path)
+        if holder is not None and holder.orphaned:
+            if waited is None:
+                print(
+                    f"notice: waiting for {holder}, which still writes {what} though its "
+                    "Snakemake is gone; it ends at its next step",
+                    file=sys.stderr,
+                )
+            waited = holder
+        elif holder is not None or time.monotonic() > unnamed_until:
+            raise InputError(
+                f"state: another process is writing {what} ({holder or 'which one is not known'}); "
+                "expected one writer: wait for that job or cancel it, then start again"
+            )
+        time.sleep(_PAUSE_S)
+
+
+def _read(path: Path) -> Holder | None:
+    try:
+        return Holder(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None

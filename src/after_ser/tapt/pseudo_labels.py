@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import numpy as np
 from after_ser.backbone.geometry import Geometry
 from after_ser.backbone.save import file_sha256
 from after_ser.errors import InputError
-from after_ser.runtime.atomic import read_tsv
+from after_ser.runtime.atomic import read_array, read_json, read_tsv
 
 CLUSTERS = "clusters.npy"
 INDEX = "index.tsv"
@@ -29,11 +28,11 @@ class PseudoLabels:
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         """Read the folder; InputError where its files do not fit together."""
         folder = Path(folder)
-        self._labels = np.load(folder / CLUSTERS)
+        self._labels = read_array(folder / CLUSTERS)
         index = read_tsv(folder / INDEX)
         spans = zip(index["offset"].astype(int), index["frames"].astype(int), strict=True)
         self._parts = dict(zip(index["utt"], spans, strict=True))
-        described = json.loads((folder / DESCRIBED).read_text(encoding="utf-8"))
+        described = read_json(folder / DESCRIBED)
         self.sizes = tuple(int(size) for size in described["clusters"])
         self.stride = int(described["stride"])
         self.receptive_field = int(described["receptive_field"])

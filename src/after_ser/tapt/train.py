@@ -63,10 +63,12 @@ def pretrain(
     and is gone after success; a second process with the same one is refused. Raises InputError
     for unusable input and where the loss is not finite.
     """
-    with exclusive(state_folder):
+    with exclusive(state_folder), Termination() as termination:
         run = _Run(start, list(clips), settings, seed, state_folder, device, threads, targets)
-        run.train()
+        run.train(termination)
         run.write(Path(out_folder))
+        if termination.orphaned:  # nobody notes that it is done: it will be started again
+            run.stop(termination)
         run.checkpoints.clear()
 
 
@@ -141,26 +143,29 @@ class _Run:
         self.watch = Stopwatch(state["timing"])
         _say(f"{self.step_name}: resuming after step {self.done} of {self.settings.steps}")
 
-    def train(self) -> None:
+    def train(self, termination: Termination) -> None:
         """Do the steps that are left."""
         settings = self.settings
         shown = max(settings.steps // 20, 1)
-        with Termination() as termination:
-            for batch in self.batches.prefetch(self.done, settings.steps):
-                with self.watch.computing():
-                    self.rows.append(self._one_step(self.done, batch))
-                self.done += 1
-                if self.done % shown == 0:
-                    _say(
-                        f"{self.step_name}: step {self.done} of {settings.steps}, "
-                        f"loss {self.rows[-1]['loss']:.4f}"
-                    )
-                if termination.requested:
-                    self._save()
-                    _say(f"{self.step_name}: terminated; step {self.done} is saved")
-                    raise SystemExit(EXIT_STATUS)
-                if self.done % settings.checkpoint_every == 0 and self.done < settings.steps:
-                    self._save()
+        for batch in self.batches.prefetch(self.done, settings.steps):
+            with self.watch.computing():
+                self.rows.append(self._one_step(self.done, batch))
+            self.done += 1
+            if self.done % shown == 0:
+                _say(
+                    f"{self.step_name}: step {self.done} of {settings.steps}, "
+                    f"loss {self.rows[-1]['loss']:.4f}"
+                )
+            if termination.requested:
+                self.stop(termination)
+            if self.done % settings.checkpoint_every == 0 and self.done < settings.steps:
+                self._save()
+
+    def stop(self, termination: Termination) -> None:
+        """Save the last step and end the process."""
+        self._save()
+        _say(f"{self.step_name}: {termination.reason}; step {self.done} is saved")
+        raise SystemExit(EXIT_STATUS)
 
     def _one_step(self, step: int, batch: Batch) -> dict[str, float]:
         settings = self.settings

@@ -1,0 +1,127 @@
+"""Who runs Snakemake in this folder, and how: what `resume` needs to know after a crash.
+
+Snakemake's own lock files do not name their owner. So every main process leaves a file of its own
+before it locks anything, and holds a kernel lock on it as long as it lives. Imported by the
+Snakefile, hence light.
+"""
+
+from __future__ import annotations
+
+import atexit
+import fcntl
+import json
+import os
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from after_ser.runtime.parent import host
+
+FOLDER = Path(".snakemake/after_ser")
+OWNERS, RUNS = "owners", "runs"
+_kept_open: list[Any] = []  # a lock ends when its file is closed
+
+
+@dataclass(frozen=True)
+class Owner:
+    """A main process of Snakemake that has left a file: is it still there?"""
+
+    file: Path
+    host: str
+    machine: str
+    boot: str
+    pid: int
+
+    def __str__(self) -> str:
+        return f"process {self.pid} on {self.host}"
+
+    @property
+    def here(self) -> bool:
+        """Whether this machine can say: the same kernel, or the same machine restarted."""
+        own = host()
+        restarted = (self.host, self.machine) == (own["host"], own["machine"]) != (self.host, "")
+        return restarted or (own["boot"] != "" and self.boot == own["boot"])
+
+    @property
+    def alive(self) -> bool:
+        """Whether it holds its file's lock; only meaningful `here`."""
+        try:
+            with open(self.file, "r+b") as handle:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except FileNotFoundError:
+            return False
+        return False
+
+
+def record_owner() -> None:
+    """Leave this process's file and hold its lock; it is removed when the process ends normally.
+
+    In a folder that cannot be written nothing is left: Snakemake will say so itself.
+    """
+    folder = FOLDER / OWNERS
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        path = (folder / f"{os.uname().nodename}-{os.getpid()}-{time.time_ns()}.json").absolute()
+        handle = open(path, "w", encoding="utf-8")  # noqa: SIM115
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        json.dump({**host(), "pid": os.getpid(), "arguments": sys.argv[1:]}, handle)
+        handle.flush()
+    except OSError:
+        return
+    _kept_open.append(handle)
+    process = os.getpid()
+
+    def leave() -> None:
+        if os.getpid() == process:  # not in a fork
+            path.unlink(missing_ok=True)
+
+    atexit.register(leave)
+
+
+def record_run(run: str) -> None:
+    """Remember how run `run` was started, which is now going to execute jobs."""
+    folder = FOLDER / RUNS
+    with suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary = folder / f".{run}.{os.getpid()}.part"
+        record = {"run": run, "arguments": arguments(), "started": time.time()}
+        temporary.write_text(json.dumps(record), encoding="utf-8")
+        os.replace(temporary, folder / f"{run}.json")
+
+
+def arguments() -> list[str] | None:
+    """Return what this Snakemake was called with, or None where it was not called by command."""
+    program = Path(sys.argv[0])
+    if "snakemake" not in (program.name, program.parent.name):
+        return None
+    return sys.argv[1:]
+
+
+def owners() -> list[Owner]:
+    """Return all that have left a file, of this machine and others."""
+    found = []
+    for file in sorted((FOLDER / OWNERS).glob("*.json")):
+        name, pid, _ = file.stem.rsplit("-", 2)
+        try:
+            record = json.loads(file.read_text(encoding="utf-8"))
+            who = (record["host"], record["machine"], record["boot"], int(record["pid"]))
+            found.append(Owner(file, *who))
+        except FileNotFoundError:
+            continue
+        except (ValueError, KeyError):  # killed while it was writing: the name says enough
+            found.append(Owner(file, name, "", "", int(pid)))
+    return found
+
+
+def runs() -> list[dict[str, Any]]:
+    """Return the runs that were started here, the latest first."""
+    found = []
+    for file in (FOLDER / RUNS).glob("*.json"):
+        with suppress(OSError, ValueError):
+            found.append(json.loads(file.read_text(encoding="utf-8")))
+    return sorted(found, key=lambda run: run["started"], reverse=True)
