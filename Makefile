@@ -67,7 +67,7 @@ test: .venv/installed  ## all tests (under 20 minutes)
 test-fast: .venv/installed  ## the tests that run no workflow
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
 
-test-slurm: .venv/installed  ## the workflow on a Slurm of the tests' own (root; under 8 minutes)
+test-slurm: .venv/installed  ## the workflow on a Slurm of the tests' own (root; some 10 minutes)
 	@for program in munged slurmctld slurmd slurmdbd mariadbd; do \
 	  PATH="$$PATH:/usr/sbin" command -v $$program > /dev/null && continue; \
 	  apt-get update -qq; \

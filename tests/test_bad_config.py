@@ -6,6 +6,7 @@ test_config.py has what single mistakes are called; here is what holds for all o
 import copy
 import functools
 import math
+from contextlib import suppress
 
 import pytest
 import yaml
@@ -75,15 +76,13 @@ def broken(draw, name):
     for _ in range(draw(st.integers(1, 2))):
         path = draw(st.sampled_from(all_places(name)))
         place = config
-        try:
+        with suppress(KeyError, IndexError, TypeError):  # the first change has taken it away
             for key in path[:-1]:
                 place = place[key]
             if draw(st.booleans()):
                 place[path[-1]] = copy.deepcopy(draw(st.sampled_from(WRONG)))
             else:
                 del place[path[-1]]
-        except (KeyError, IndexError, TypeError):
-            pass  # the first change has taken it away
     return config
 
 

@@ -13,8 +13,11 @@ def labelled_count(fraction: float, n_train: int) -> int:
     Python's round() would send halves to the even neighbour, so it is not used. The product is
     rounded to nine digits first: 0.15 * 10 is 1.4999999999999998 in binary.
     """
-    count = math.floor(round(fraction * n_train, 9) + 0.5)
-    return min(max(count, 1), n_train)
+    return min(max(_rounded(fraction, n_train), 1), n_train)
+
+
+def _rounded(fraction: float, n_train: int) -> int:
+    return math.floor(round(fraction * n_train, 9) + 0.5)
 
 
 def initial_count(fraction: float, n_train: int, where: str) -> int:
@@ -22,7 +25,7 @@ def initial_count(fraction: float, n_train: int, where: str) -> int:
 
     `where` names dataset and fold in the message.
     """
-    if math.floor(round(fraction * n_train, 9) + 0.5) < 1:
+    if _rounded(fraction, n_train) < 1:
         raise InputError(
             f"{where}: budget {fraction:g} of {n_train} train clips is less than one clip; "
             "expected a larger fraction or more clips"

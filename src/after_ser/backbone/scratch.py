@@ -68,10 +68,15 @@ def check_architecture(arch: Mapping[str, Any]) -> None:
                 "a list of whole numbers" if key in ("conv_kernel", "conv_stride") else "a number"
             )
             raise InputError(f"backbone, scratch: {key} is {value!r}; expected {kind} above 0")
+    _check(_fields(arch))
+
+
+def _fields(arch: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `arch` with the defaults, under transformers' names and with a width per layer."""
     fields = {NAMES.get(key, key): value for key, value in {**DEFAULTS, **arch}.items()}
     if isinstance(fields["conv_dim"], int):
         fields["conv_dim"] = [fields["conv_dim"]] * len(fields["conv_stride"])
-    _check(fields)
+    return fields
 
 
 def scratch_config(arch: Mapping[str, Any]) -> Wav2Vec2Config:
@@ -85,7 +90,7 @@ def scratch_config(arch: Mapping[str, Any]) -> Wav2Vec2Config:
     from transformers import Wav2Vec2Config
 
     check_architecture(arch)
-    fields = {NAMES.get(key, key): value for key, value in {**DEFAULTS, **arch}.items()}
+    fields = _fields(arch)
     plain = Wav2Vec2Config()
     unknown = sorted(key for key in fields if not hasattr(plain, key))
     if unknown:
@@ -93,8 +98,6 @@ def scratch_config(arch: Mapping[str, Any]) -> Wav2Vec2Config:
             f"backbone, scratch: unknown {', '.join(unknown)}; expected a field of Wav2Vec2Config "
             f"or one of {', '.join(NAMES)}"
         )
-    if isinstance(fields["conv_dim"], int):
-        fields["conv_dim"] = [fields["conv_dim"]] * len(fields["conv_stride"])
     return Wav2Vec2Config(**fields)
 
 

@@ -24,7 +24,7 @@ _HEADER_BYTES = 1 << 20  # of a tar member's own name and attributes
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _DAMAGED = (
     *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError),
-    *(EOFError, NotImplementedError),
+    *(EOFError, NotImplementedError),  # the latter: zipfile, for a compression it does not know
 )
 _JUNK = ("__MACOSX", ".DS_Store")
 _TAR_HEADERS = frozenset(

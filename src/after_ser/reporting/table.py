@@ -11,8 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from after_ser.reporting.escape import markdown_text as escape_markdown
-from after_ser.reporting.escape import one_line
+from after_ser.reporting.escape import markdown_text, one_line
 from after_ser.reporting.escape import tex_text as _tex
 from after_ser.runtime.atomic import read_tsv, write_text, write_tsv
 
@@ -183,19 +182,18 @@ def _heading(metric: str) -> str:
 
 def markdown(table: Table) -> str:
     """Return the table as GitHub Markdown."""
-    escape = escape_markdown
     grid = _grid(table)
     keys = [(column, metric) for column, metrics in grid.heads for metric in metrics]
-    heads = [escape(f"{column}: {_heading(metric)}") for column, metric in keys]
-    notes = [f"- {escape(note)}" for note in table.notes]
-    lines = [f"**{escape(table.title)}**", "", *notes, ""]
-    lines.append(f"| {' | '.join([escape(table.row_title), *heads])} |")
+    heads = [markdown_text(f"{column}: {_heading(metric)}") for column, metric in keys]
+    notes = [f"- {markdown_text(note)}" for note in table.notes]
+    lines = [f"**{markdown_text(table.title)}**", "", *notes, ""]
+    lines.append(f"| {' | '.join([markdown_text(table.row_title), *heads])} |")
     lines.append(f"|{'|'.join(['---', *('---:' for _ in keys)])}|")
     for row in grid.rows:
         texts = [" · ".join(grid.cells.get((row, *key), [NO_RUN])) for key in keys]
-        lines.append(f"| {' | '.join(escape(text) for text in (row, *texts))} |")
+        lines.append(f"| {' | '.join(markdown_text(text) for text in (row, *texts))} |")
     if table.footnotes:
-        lines += ["", *(f"- {escape(note)}" for note in table.footnotes)]
+        lines += ["", *(f"- {markdown_text(note)}" for note in table.footnotes)]
     return "\n".join(lines) + "\n"
 
 

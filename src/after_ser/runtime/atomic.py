@@ -149,15 +149,6 @@ def _rows(path: Path) -> tuple[list[str], list[list[str]]]:
 _NO_TABLE = (OSError, csv.Error, _NoTableError)
 
 
-def tsv_damage(path: str | os.PathLike[str]) -> str:
-    """Return why a TSV cannot be whole, "" where nothing speaks against it."""
-    try:
-        _rows(Path(path))
-    except _NO_TABLE as error:
-        return str(error)
-    return ""
-
-
 def read_json(path: str | os.PathLike[str]) -> Any:
     """Return the parsed JSON file; raises InputError naming a missing or broken one."""
     try:
