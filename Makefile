@@ -6,19 +6,23 @@ CORES ?= 2
 CORPORA ?= data
 MINUTES ?= 40
 KILLS ?= 200
+# an export takes a seed only where one is given
+SEED_GIVEN := $(filter-out undefined,$(origin SEED))
 SEED ?= 0
 BIN := .venv/bin
 # Reaches the recipes through the environment, never as text of a shell command: a folder may be
 # called anything.
 export CORPORA_FOLDER := $(value CORPORA)
 unexport CORPORA
+export OUT_FOLDER := $(value OUT)
+unexport OUT
 ROOT = --config "corpora_root=$$($(BIN)/python -m after_ser quoted "$$CORPORA_FOLDER")"
 # As many GPU jobs at once as there are GPUs; nothing on a machine without one.
 GPUS = $$($(BIN)/python -m after_ser gpu-resources $(1))
 PARALLEL := --numprocesses $(CORES) --no-loadscope-reorder
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 
-.PHONY: help demo demo-full open open-full open-quick download fewshot test test-fast test-slurm test-faults soak lint refresh resume lock clean
+.PHONY: help demo demo-full open open-full open-quick download fewshot test test-fast test-slurm test-faults soak lint refresh resume lock clean export
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -60,6 +64,12 @@ fewshot: .venv/installed  ## pre-finetuning for few-shot: make fewshot CORPORA=<
 	$(SNAKEMAKE) --configfile config/fewshot.yaml $(call GPUS,config/fewshot.yaml) $(ROOT)
 	@$(BIN)/python -m after_ser report fewshot --configfile config/fewshot.yaml \
 	  $(ROOT) --cores $(CORES)
+
+export: .venv/installed  ## a model to take home: make export RUN=name [ARM= DATASET= FOLD= SEED= ROUND= OUT=folder]
+	@$(BIN)/python -m after_ser export --run "$(RUN)" $(if $(ARM),--arm "$(ARM)") \
+	  $(if $(DATASET),--dataset "$(DATASET)") $(if $(FOLD),--fold "$(FOLD)") \
+	  $(if $(SEED_GIVEN),--seed "$(SEED)") $(if $(ROUND),--round "$(ROUND)") \
+	  $(if $(value OUT),--out "$$OUT_FOLDER")
 
 test: .venv/installed  ## all tests (under 20 minutes)
 	$(BIN)/python -m pytest $(PARALLEL)

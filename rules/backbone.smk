@@ -89,6 +89,7 @@ rule pretrained_latents:
     resources:
         **REQUESTS.of("pretrained_latents"),
     params:
+        **PRECISION,
         method_version=METHODS["pretrained latents"],
         device=CONFIG["device"],
         threads=CONFIG["threads"],

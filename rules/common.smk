@@ -60,6 +60,8 @@ METHODS = {
     "fit": "fit-1",
     "fit of round 0": "fit0-1",
 }
+# What latents are kept in; left out where it is the default, so that runs from before stay valid.
+PRECISION = {} if CONFIG["latents"] == "float16" else {"precision": CONFIG["latents"]}
 # Strategies that the scores in pool.tsv are enough for, and those that see more of the pool.
 FROM_SCORES = sorted(s for s in STRATEGIES if STRATEGIES[s].needs <= {"probs"})
 FROM_FEATURES = sorted(set(STRATEGIES) - set(FROM_SCORES))
@@ -442,5 +444,6 @@ def scoring_settings(wildcards):
         "tapt": {key: value for key, value in tapt.items() if key != "seed_per_run"},
         "fit": settings_of_fit(wildcards),
         **query_settings(CONFIG["protocols"][wildcards.protocol]),
+        **PRECISION,
         **{key: CONFIG[key] for key in ("classes", "device", "threads")},
     }

@@ -26,6 +26,7 @@ rule robustness:
     resources:
         **REQUESTS.of("robustness"),
     params:
+        **PRECISION,
         method_version="robustness-1",
         conditions=CONFIG["tables"].get("robustness", {}).get("conditions", {}),
         device=CONFIG["device"],

@@ -4,7 +4,9 @@
 def backbone_settings(name):
     """What a backbone's weights depend on; what tables say of it is left out."""
     return {
-        key: value for key, value in CONFIG["backbones"][name].items() if key != "note"
+        key: value
+        for key, value in CONFIG["backbones"][name].items()
+        if key not in ("note", "licence")
     }
 
 

@@ -61,6 +61,7 @@ rule tapt_latents:
     resources:
         **REQUESTS.of("tapt_latents"),
     params:
+        **PRECISION,
         method_version=METHODS["tapt latents"],
         device=CONFIG["device"],
         threads=CONFIG["threads"],

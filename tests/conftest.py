@@ -18,6 +18,8 @@ class FilesAndRuns(LoadScopeScheduling):
     def _split_scope(self, nodeid):
         file = nodeid.split("::")[0]
         text = (Path(__file__).parent.parent / file).read_text(encoding="utf-8")
+        if "exportable_run" in text:
+            return "exports"
         return "runs" if re.search(r"\b(twin_runs|tiny_run)\b", text) else file
 
 
@@ -51,3 +53,11 @@ def twin_runs(tmp_path_factory):
 def tiny_run(twin_runs):
     """The folder of a finished run; tests that change anything work on a copy."""
     return twin_runs[0][0]
+
+
+@pytest.fixture(scope="session")
+def exportable_run(tmp_path_factory):
+    """The folder of a small finished run whose head can be exported; tests change only copies."""
+    from exported_run import make_run
+
+    return make_run(tmp_path_factory.mktemp("exportable") / "here")

@@ -127,3 +127,14 @@ def test_every_strategy_asks_only_for_what_can_be_made():
     made |= {"labelled_probs", "labelled_embeddings"}
     for entry in STRATEGIES.values():
         assert entry.needs <= made
+
+
+def test_the_embedding_is_what_the_last_layer_sees_behind_a_projector(start):
+    model = start_classifier(start, CLASSES, "sequence-classification", 1)
+    clips = random_clips(6)
+    found = embed(model, clips, CPU)
+    assert found.embeddings.shape == (6, 256)
+    weight, bias = (value.detach().double().numpy() for value in model.output.parameters())
+    logits = found.embeddings @ weight.T + bias
+    odds = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(found.probs, odds, atol=1e-6)

@@ -92,5 +92,5 @@ def test_the_head_is_drawn_by_its_own_seed(start):
 
 def test_the_two_heads_differ_in_where_the_relu_is(start):
     clips = random_clips(6)
-    one, two = (start_classifier(start, CLASSES, head, 1) for head in HEADS)
+    one, two = (start_classifier(start, CLASSES, head, 1) for head in HEADS[:2])
     assert np.abs(predict(one, clips, CPU) - predict(two, clips, CPU)).max() > 1e-4

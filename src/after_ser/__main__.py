@@ -11,6 +11,8 @@ from pathlib import Path
 import yaml
 
 from after_ser.errors import InputError
+from after_ser.export.command import add_export
+from after_ser.predict.command import add_predict
 from after_ser.prune import prune
 from after_ser.resume import resume, run_command
 from after_ser.runtime.gpu import resource_arguments, usable_gpus
@@ -42,8 +44,14 @@ def main(arguments: list[str]) -> int:
         help="go on with an interrupted run; more arguments replace those it was started with",
     )
     resuming.add_argument("--run", default="", help="its name; the last one if left out")
+    add_export(commands)
+    add_predict(commands)
     given, rest = parser.parse_known_args(arguments)
     try:
+        if hasattr(given, "command_of"):  # of a module of its own; nothing is left for Snakemake
+            if rest:
+                parser.error(f"unrecognized arguments: {' '.join(rest)}")
+            return int(given.command_of(given))
         if given.command == "gpu-resources":
             print(" ".join(gpu_resources(Path(given.configfile))))
             return 0

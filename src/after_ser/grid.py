@@ -69,6 +69,14 @@ class Cell:
         return f"{self.folder}/labelled.tsv"
 
     @property
+    def start_folder(self) -> str:
+        """Return the checkpoint folder that fine-tuning starts from."""
+        if self.start == "pretrained":
+            return f"results/{self.run}/backbone/{self.backbone}"
+        own = f"{self.start}/{self.dataset}/fold{self.fold}/seed{self.tapt_seed}"
+        return f"results/{self.run}/{self.split}/tapt/{self.backbone}/{own}"
+
+    @property
     def dataset_folder(self) -> str:
         """Return the folder of the dataset's manifest and folds."""
         return f"results/{self.run}/{self.split}/datasets/{self.dataset}"

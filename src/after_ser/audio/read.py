@@ -48,14 +48,14 @@ class Clip:
         return len(self.samples) / self.sample_rate
 
 
-def read_clip(path: str | os.PathLike[str]) -> Clip:
+def read_clip(path: str | os.PathLike[str], longest_s: float | None = None) -> Clip:
     """Read any file libsndfile reads; several channels become their mean.
 
     The mean, unlike taking the left channel, loses no one's voice. Integer samples are scaled so
     that full scale is 1; float samples are taken as they are, also beyond full scale, NaN and
     infinite. An empty file is a clip of no samples. Raises UnreadableAudioError for what is no
-    audio, ends early, or is longer than MAX_DURATION_S or of another rate than MIN_RATE to
-    MAX_RATE, and InputError where there is no file or none that may be read.
+    audio, ends early, or is longer than `longest_s` seconds (None: MAX_DURATION_S) or of another
+    rate than MIN_RATE to MAX_RATE, and InputError where there is no file or none that may be read.
     """
     source = Path(path)
     if not source.is_file():
@@ -82,7 +82,7 @@ def read_clip(path: str | os.PathLike[str]) -> Clip:
                 )
             if frames >= _UNKNOWN_FRAMES:
                 raise UnreadableAudioError("does not say how many samples it has")
-            samples = _read_mono(file)
+            samples = _read_mono(file, MAX_DURATION_S if longest_s is None else longest_s)
     except soundfile.LibsndfileError as error:
         reason = printable(" ".join(error.error_string.split()))
         raise UnreadableAudioError(f"cannot be decoded as audio (libsndfile: {reason})") from None
@@ -91,21 +91,21 @@ def read_clip(path: str | os.PathLike[str]) -> Clip:
     return Clip(samples, rate, channels)
 
 
-def _read_mono(file: soundfile.SoundFile) -> np.ndarray:
+def _read_mono(file: soundfile.SoundFile, longest_s: float) -> np.ndarray:
     """Return all samples as their mean over channels, in blocks.
 
     A header may promise 2^36 samples of 1024 channels. So nothing is made room for that has not
     been decoded.
     """
     step = max(1, _BLOCK_VALUES // file.channels)
-    longest = MAX_DURATION_S * file.samplerate
+    longest = longest_s * file.samplerate
     blocks: list[np.ndarray] = []
     read = 0
     while len(block := file.read(step, dtype="float32", always_2d=True)):
         blocks.append(_mono(block))
         read += len(block)
         if read > longest:
-            raise LongAudioError(f"longer than {MAX_DURATION_S} s")
+            raise LongAudioError(f"longer than {longest_s:g} s")
     return np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
 
 

@@ -37,6 +37,7 @@ def extract_latents(
     threads: int = 1,
     audio_root: str | os.PathLike[str] = ".",
     longest_s: float | None = None,
+    precision: str = "float16",
 ) -> None:
     """Write latents.npy, index.tsv, means.npy and timing.json of a dataset's clips.
 
@@ -44,7 +45,7 @@ def extract_latents(
     paths are relative to `audio_root`. Of a clip longer than `longest_s` seconds only so much of
     its beginning is heard (None: all of it). Every clip goes through the CNN alone and unpadded:
     with group norm over time (wav2vec2-base) padding would change every frame, so that a clip's
-    latents would depend on its batch. latents.npy is float16 [total frames, D], means.npy
+    latents would depend on its batch. latents.npy is of `precision`, [total frames, D], means.npy
     float32 [N, D], the mean over a clip's frames. Raises InputError for clips that are not in the
     manifest or cannot be read.
     """
@@ -66,7 +67,7 @@ def extract_latents(
     out = Path(out_folder)
     with atomic_path(out / LATENTS) as temporary:
         store = np.lib.format.open_memmap(
-            temporary, mode="w+", dtype=np.float16, shape=(int(offsets[-1]), dimension)
+            temporary, mode="w+", dtype=precision, shape=(int(offsets[-1]), dimension)
         )
         try:
             _reserve(temporary)
@@ -74,14 +75,14 @@ def extract_latents(
                 waveform = encoder.prepare(to_float(read_samples(path)[:longest]))
                 with watch.computing():
                     clip = encoder.encode(waveform)
-                half = clip.astype(np.float16)
-                if len(clip) != frames[row] or not np.isfinite(half).all():
+                kept = clip.astype(precision)
+                if len(clip) != frames[row] or not np.isfinite(kept).all():
                     raise InputError(
                         f"latents: {rows['utt'].iloc[row]} ({path}) gave {len(clip)} frames, "
-                        f"finite in float16: {bool(np.isfinite(half).all())}; expected "
+                        f"finite in {precision}: {bool(np.isfinite(kept).all())}; expected "
                         f"{frames[row]} finite ones"
                     )
-                store[offsets[row] : offsets[row + 1]] = half
+                store[offsets[row] : offsets[row + 1]] = kept
                 means[row] = clip.mean(axis=0, dtype=np.float64)
             store.flush()
         finally:
@@ -140,7 +141,7 @@ class Latents:
         return utt in self._row
 
     def frames(self, utt: str) -> np.ndarray:
-        """Return the clip's latents, float16 [T, D], as a copy in memory."""
+        """Return the clip's latents [T, D], of the kept precision, as a copy in memory."""
         row = self._index(utt)
         start = self._offset[row]
         return np.array(self._store[start : start + self._frames[row]])

@@ -89,7 +89,7 @@ def _load(kind: Any, folder: Path, optional: tuple[str, ...]) -> Any:
     read_config(folder)
     if not (folder / WEIGHTS).is_file():
         raise InputError(f"backbone: no {WEIGHTS} in {folder}; expected a checkpoint folder")
-    with _quiet_transformers():
+    with quiet_transformers():
         try:
             model, info = kind.from_pretrained(
                 folder,
@@ -112,7 +112,7 @@ def _load(kind: Any, folder: Path, optional: tuple[str, ...]) -> Any:
 
 
 @contextmanager
-def _quiet_transformers() -> Iterator[None]:
+def quiet_transformers() -> Iterator[None]:
     """Hide the loading report and progress bar: what matters of it is checked and raised here."""
     from transformers.utils import logging
 

@@ -13,7 +13,11 @@ from after_ser.runtime.atomic import atomic_path, write_json, write_text
 
 if TYPE_CHECKING:
     import torch
-    from transformers import Wav2Vec2ForPreTraining, Wav2Vec2Model
+    from transformers import (
+        Wav2Vec2ForPreTraining,
+        Wav2Vec2ForSequenceClassification,
+        Wav2Vec2Model,
+    )
 
 
 def check_finite(path: str | os.PathLike[str], tensors: dict[str, torch.Tensor]) -> None:
@@ -43,7 +47,7 @@ def save_tensors(path: str | os.PathLike[str], tensors: dict[str, torch.Tensor])
 
 
 def save_pretraining_model(
-    model: Wav2Vec2ForPreTraining | Wav2Vec2Model,
+    model: Wav2Vec2ForPreTraining | Wav2Vec2Model | Wav2Vec2ForSequenceClassification,
     folder: str | os.PathLike[str],
     do_normalize: bool,
 ) -> None:

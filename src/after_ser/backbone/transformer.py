@@ -56,6 +56,8 @@ class TransformerConfig:
     num_conv_pos_embeddings: int = 128
     num_conv_pos_embedding_groups: int = 16
     do_stable_layer_norm: bool = False
+    classifier_proj_size: int = 256  # of the head "sequence-classification"
+    initializer_range: float = 0.02  # likewise
 
     @classmethod
     def of(cls, described: dict[str, Any], where: str) -> TransformerConfig:

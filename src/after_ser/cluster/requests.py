@@ -166,7 +166,8 @@ class Requests:
 
     def shape(self, wildcards: Wildcards) -> Shape:
         """Return the architecture of the wildcard's backbone."""
-        return shape_of(self.config["backbones"][wildcards["backbone"]])
+        shape = shape_of(self.config["backbones"][wildcards["backbone"]])
+        return replace(shape, latent_bytes=4 if self.config.get("latents") == "float32" else 2)
 
 
 @dataclass(frozen=True)

@@ -92,6 +92,7 @@ class Shape:
     hidden: int
     layers: int
     intermediate: int
+    latent_bytes: int = 2  # of one number: float16, or 4
 
     @property
     def frames_per_second(self) -> float:
@@ -128,8 +129,8 @@ class Shape:
 
     @property
     def latents_mb(self) -> float:
-        """Megabytes of float16 latents per second of audio."""
-        return 2 * self.frames_per_second * self.conv_dim[-1] / 1e6
+        """Megabytes of latents per second of audio."""
+        return self.latent_bytes * self.frames_per_second * self.conv_dim[-1] / 1e6
 
     @property
     def _transformer_parameters(self) -> float:

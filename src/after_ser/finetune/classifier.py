@@ -14,10 +14,9 @@ from torch import Tensor, nn
 from after_ser.backbone.save import check_finite
 from after_ser.backbone.transformer import Body, load_body
 from after_ser.errors import InputError
+from after_ser.finetune.heads import HEADS, SEQUENCE_CLASSIFICATION
 from after_ser.finetune.spec_augment import spec_augment
 from after_ser.runtime.atomic import atomic_path, read_json, read_tensors, write_json
-
-HEADS = ("mean-relu-linear", "relu-mean-linear")
 
 
 class Classifier(nn.Module):
@@ -25,8 +24,10 @@ class Classifier(nn.Module):
 
     The CNN has run already (it is frozen), and the projection of its latents is frozen with it;
     the transformer and the head are trained. Head "mean-relu-linear" is masked mean over time,
-    ReLU, linear (default); "relu-mean-linear" is the released code's order. With `augment`, spans
-    of frames and features are masked in training (after_ser.finetune.spec_augment).
+    ReLU, linear (default); "relu-mean-linear" is the released code's order;
+    "sequence-classification" is transformers' Wav2Vec2ForSequenceClassification, also in how its
+    first weights are drawn: a linear projector on every frame, masked mean, linear. With `augment`,
+    spans of frames and features are masked in training (after_ser.finetune.spec_augment).
     """
 
     mask_embedding: Tensor
@@ -42,7 +43,15 @@ class Classifier(nn.Module):
         self.head = head
         self.projection = body.projection
         self.transformer = body.transformer
-        self.output = nn.Linear(body.config.hidden_size, len(classes))
+        width = body.config.hidden_size
+        if head == SEQUENCE_CLASSIFICATION:
+            self.projector = nn.Linear(width, body.config.classifier_proj_size)
+            width = body.config.classifier_proj_size
+        self.output = nn.Linear(width, len(classes))
+        if head == SEQUENCE_CLASSIFICATION:
+            for layer in (self.projector, self.output):
+                nn.init.normal_(layer.weight, std=body.config.initializer_range)
+                nn.init.zeros_(layer.bias)
         self.projection.requires_grad_(False)
         self.augment = augment
         if augment:
@@ -50,7 +59,7 @@ class Classifier(nn.Module):
             self.frames_per_second = 16_000 / math.prod(body.config.conv_stride)
 
     def embed(self, latents: Tensor, lengths: Tensor) -> Tensor:
-        """Return the pooled embedding [B, H] that the linear layer sees."""
+        """Return the pooled embedding that the last linear layer sees: [B, its width]."""
         frames = torch.arange(latents.shape[1], device=latents.device)
         valid = frames[None, :] < lengths[:, None]
         hidden = self.projection(latents)
@@ -59,6 +68,8 @@ class Classifier(nn.Module):
         states = self.transformer(hidden, None if bool(valid.all()) else valid)
         if self.head == "relu-mean-linear":
             states = torch.relu(states)
+        if self.head == SEQUENCE_CLASSIFICATION:
+            states = self.projector(states)
         weights = valid.unsqueeze(-1).to(states.dtype)
         pooled = (states * weights).sum(1) / weights.sum(1)
         return torch.relu(pooled) if self.head == "mean-relu-linear" else pooled

@@ -20,7 +20,7 @@ from after_ser.runtime.seeding import rng
 
 @dataclass(frozen=True)
 class Embedded:
-    """Pooled embeddings [N, H] and class probabilities [N, C] of clips, float64."""
+    """What the last layer sees of clips [N, H], and class probabilities [N, C]; float64."""
 
     embeddings: np.ndarray
     probs: np.ndarray
@@ -33,7 +33,7 @@ def embed(model: Classifier, clips: Clips, device: torch.device) -> Embedded:
     Rows are in the order of `clips`; every clip is embedded in full.
     """
     model.eval()
-    found = np.zeros((len(clips.utts), model.config.hidden_size))
+    found = np.zeros((len(clips.utts), model.output.in_features))
     probs = np.zeros((len(clips.utts), len(model.classes)))
     for batch in scoring_batches(clips.lengths(), FRAMES_PER_BATCH):
         latents, sizes = collate([clips.frames[i] for i in batch], device)

@@ -57,6 +57,7 @@ def robustness(
     recorded_ua: float,
     device: torch.device,
     score: Score,
+    precision: str = "float16",
 ) -> pd.DataFrame:
     """Return COLUMNS: the scores (0..1) of the clean test clips and of every condition and level.
 
@@ -65,15 +66,17 @@ def robustness(
     conditions:  kind of perturbation to its levels.
     recorded, recorded_ua: predictions.tsv (utt, p_<class> as floats) and the test UA of
                  metrics.json, which the clean clips must give again.
-    Latents are the CNN's, rounded to float16 as in training. Raises RuntimeError where the clean
-    scores are not the recorded ones, because then nothing else here could be trusted.
+    precision:   what the run's latents are rounded to; these are, too.
+    Raises RuntimeError where the clean scores are not the recorded ones, because then nothing else
+    here could be trusted.
     """
     model = model.to(device)
     columns = [f"p_{name}" for name in model.classes]
     labels = [truth[utt] for utt in test]
 
     def scores(waveforms: Any) -> tuple[np.ndarray, dict[str, Any]]:
-        frames = [_latents(encoder, utt, one) for utt, one in zip(test, waveforms, strict=True)]
+        clips = zip(test, waveforms, strict=True)
+        frames = [_latents(encoder, utt, one, precision) for utt, one in clips]
         probs = predict(model, Clips(list(test), frames), device)
         return probs, score(labels, probs, model.classes)
 
@@ -92,10 +95,10 @@ def robustness(
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _latents(encoder: ClipEncoder, utt: str, waveform: Waveform) -> np.ndarray:
-    latents = encoder.encode(encoder.prepare(waveform)).astype(np.float16)
+def _latents(encoder: ClipEncoder, utt: str, waveform: Waveform, precision: str) -> np.ndarray:
+    latents: np.ndarray = encoder.encode(encoder.prepare(waveform)).astype(precision)
     if not np.isfinite(latents).all():
-        raise InputError(f"robustness: the latents of {utt} are not finite in float16")
+        raise InputError(f"robustness: the latents of {utt} are not finite in {precision}")
     return latents
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from after_ser.backbone.latents import INDEX, MEANS, Latents
+from after_ser.backbone.latents import INDEX, LATENTS, MEANS, Latents
 from after_ser.backbone.load import WEIGHTS
 from after_ser.backbone.save import file_sha256
 from after_ser.errors import InputError
@@ -26,7 +26,7 @@ from after_ser.finetune.classifier import (
 from after_ser.finetune.predict import predict
 from after_ser.finetune.train import Fit, fit
 from after_ser.protocol import TRAINING
-from after_ser.runtime.atomic import AGAIN, write_json, write_tsv
+from after_ser.runtime.atomic import AGAIN, read_array, write_json, write_tsv
 from after_ser.runtime.progress import Progress
 
 Score = Callable[[list[str], np.ndarray, list[str]], dict[str, Any]]
@@ -158,9 +158,16 @@ def round_identity(
         "clips": [split.train, split.val, split.test, split.held_out_labels],
         "labelled": labelled[["utt", "label"]].values.tolist(),
         "latents": [file_sha256(latents / name) for name in (INDEX, MEANS)],
+        **_precision(latents),
         "weights": file_sha256(start / WEIGHTS if previous is None else previous[0]),
         **settings,
     }
+
+
+def _precision(latents: Path) -> dict[str, str]:
+    """Return what the latents are kept in; nothing for the default, so that old states hold."""
+    kind = read_array(latents / LATENTS, mapped=True).dtype.name
+    return {} if kind == "float16" else {"precision": kind}
 
 
 def write_round(

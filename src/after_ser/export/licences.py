@@ -1,0 +1,61 @@
+"""What is known of the terms of backbones and corpora. What is not known is called unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+import after_ser
+from after_ser.reporting.provenance import is_synthetic
+
+#: What the hub's model cards state of released checkpoints.
+_HUB = {"facebook/wav2vec2-base": "Apache-2.0, says its model card on the Hugging Face hub"}
+UNKNOWN = "unknown"
+_DOWNLOADS = Path(after_ser.__file__).parents[2] / "config/downloads.yaml"
+
+
+def backbone_licence(config: Mapping[str, Any], name: str) -> str:
+    """Return the terms of a backbone's weights: the config's word, the hub's, or that of its data.
+
+    A backbone trained from scratch has none of its own.
+    """
+    settings = config["backbones"][name]
+    if settings.get("licence"):
+        return f"{settings['licence']} (stated in the run's config)"
+    if settings.get("scratch"):
+        corpora = ", ".join(settings["pretraining"]["corpora"])
+        return f"trained in this run on {corpora}; no licence of others beyond that of the corpora"
+    return _HUB.get(str(settings.get("hub")), UNKNOWN)
+
+
+def corpus_licence(config: Mapping[str, Any], corpus: str) -> str:
+    """Return the terms of a corpus: the config's word, or what the release of its layout has."""
+    settings = config["corpora"][corpus]
+    if settings.get("licence"):
+        return f"{settings['licence']} (stated in the run's config)"
+    if is_synthetic(config, corpus):
+        return "none needed: synthetic, made by the workflow"
+    for entry in _releases().values():
+        if entry["layout"] == settings["layout"]:
+            return f"that of the release, if this is it: {entry['licence']} ({entry['page']})"
+    asked_for = _asked_for().get(settings["layout"])
+    return f"{UNKNOWN}; the release is had on request: {asked_for}" if asked_for else UNKNOWN
+
+
+def _plan() -> Mapping[str, Any]:
+    """Return config/downloads.yaml of this checkout; nothing where there is none."""
+    if not _DOWNLOADS.is_file():
+        return {}
+    plan = yaml.load(_DOWNLOADS.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+    return dict(plan)
+
+
+def _releases() -> Mapping[str, Any]:
+    return dict(_plan().get("corpora", {}))
+
+
+def _asked_for() -> Mapping[str, str]:
+    return dict(_plan().get("asked_for", {}))

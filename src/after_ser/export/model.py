@@ -1,0 +1,130 @@
+"""A round's model as transformers' Wav2Vec2ForSequenceClassification, and a check that it is one.
+
+The round has transformer and head, its start checkpoint has the CNN, which no fit changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from safetensors import safe_open
+
+from after_ser.backbone.load import WEIGHTS, load_encoder, quiet_transformers, wants_normalised
+from after_ser.backbone.save import save_pretraining_model
+from after_ser.backbone.waveform import read_samples, to_float
+from after_ser.errors import InputError
+from after_ser.finetune.classifier import load_classifier
+from after_ser.finetune.heads import SEQUENCE_CLASSIFICATION
+
+#: config.json's key for the temperature that the classifier's weights were divided by.
+TEMPERATURE = "calibration_temperature"
+#: Clips that an export is tried on.
+CHECKED = 32
+#: How far a probability may be from the recorded one. With `latents: float32` on the same device it
+#: is 1e-6; rounding latents to 16 bits moves it by 1e-5 to 1e-4, and so may another device.
+TOLERANCE = 1e-3
+
+
+def write_model(folder: Path, model: Path, start: Path, temperature: float) -> None:
+    """Write config.json, model.safetensors and preprocessor_config.json into `folder`.
+
+    `model` is the folder of a round's weights and config, `start` the checkpoint it began from.
+    The last layer is divided by `temperature`, so that the softmax of whoever loads the folder is
+    calibrated; config.json names it. Raises InputError for a model that is missing or was pruned
+    and for a head that the class does not have.
+    """
+    import torch
+    from transformers import Wav2Vec2ForSequenceClassification
+
+    weights = model / WEIGHTS
+    if not weights.is_file():
+        raise InputError(f"export: {weights} is missing; expected the model of a finished round")
+    classifier = load_classifier(weights, model / "config.json")
+    if classifier.head != SEQUENCE_CLASSIFICATION:
+        raise InputError(
+            f"export: {model} has the head {classifier.head}; expected {SEQUENCE_CLASSIFICATION}"
+        )
+    encoder = load_encoder(start)
+    config = encoder.config
+    config.id2label = dict(enumerate(classifier.classes))
+    config.label2id = {name: index for index, name in enumerate(classifier.classes)}
+    config.problem_type = "single_label_classification"
+    config.classifier_proj_size = classifier.config.classifier_proj_size
+    config.use_weighted_layer_sum = False
+    config.add_adapter = False
+    setattr(config, TEMPERATURE, temperature)
+    if not _has_mask_embedding(start):  # a random one must not be passed off as the model's
+        config.mask_time_prob = config.mask_feature_prob = 0.0
+    state = {f"wav2vec2.{name}": value for name, value in encoder.state_dict().items()}
+    parts = {
+        "wav2vec2.feature_projection": classifier.projection,
+        "wav2vec2.encoder": classifier.transformer,
+        "projector": classifier.projector,
+    }
+    for prefix, module in parts.items():
+        state |= {f"{prefix}.{name}": value for name, value in module.state_dict().items()}
+    for name, value in classifier.output.state_dict().items():
+        state[f"classifier.{name}"] = (value.double() / temperature).float()
+    with torch.device("meta"):
+        exported = Wav2Vec2ForSequenceClassification(config)
+    known = exported.state_dict()
+    state = {name: value for name, value in state.items() if name in known}
+    exported.load_state_dict(state, strict=True, assign=True)
+    save_pretraining_model(exported, folder, wants_normalised(start))
+
+
+def _has_mask_embedding(start: Path) -> bool:
+    with safe_open(start / WEIGHTS, framework="np") as file:
+        return any(name.endswith("masked_spec_embed") for name in file.keys())  # noqa: SIM118
+
+
+def chosen_clips(seconds: Sequence[float]) -> list[int]:
+    """Return at most CHECKED positions, evenly from the shortest to the longest clip."""
+    order = np.argsort(np.asarray(seconds, dtype=float), kind="stable")
+    places = np.linspace(0, len(order) - 1, min(CHECKED, len(order))).round().astype(int)
+    return [int(order[place]) for place in dict.fromkeys(places.tolist())]
+
+
+def check_model(
+    folder: Path,
+    recorded: pd.DataFrame,
+    paths: Mapping[str, str],
+    classes: Sequence[str],
+    temperature: float,
+) -> float:
+    """Return how far the folder is from the run: the largest difference of a probability.
+
+    transformers' own pipeline is given the prepared audio of the clips in `recorded` (utt,
+    p_<class> as the fit wrote them), and the temperature is taken out of what it says. Raises
+    InputError where the difference is above TOLERANCE: the start checkpoint or the audio is then
+    not what the model was trained with.
+    """
+    from after_ser.export.calibration import rescaled
+
+    found = []
+    with quiet_transformers():
+        classify = _pipeline(folder)
+        for utt in recorded["utt"]:
+            heard = {"raw": to_float(read_samples(paths[utt])), "sampling_rate": 16_000}
+            said = {one["label"]: one["score"] for one in classify(heard, top_k=None)}
+            found.append([said[name] for name in classes])
+    expected = recorded[[f"p_{name}" for name in classes]].to_numpy(dtype=float)
+    got = rescaled(np.array(found, dtype=float), 1 / temperature)
+    apart = float(np.abs(got - expected).max())
+    if not apart <= TOLERANCE:
+        raise InputError(
+            f"export: what was exported is up to {apart:.2g} from the run's own probabilities; "
+            f"expected at most {TOLERANCE:g}: the start checkpoint or the prepared audio has "
+            "changed since the fit"
+        )
+    return apart
+
+
+def _pipeline(folder: Path) -> Any:
+    from transformers import pipeline
+
+    return pipeline("audio-classification", model=str(folder), device="cpu")

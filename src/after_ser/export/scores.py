@@ -1,0 +1,135 @@
+"""How good the models of one arm and round are, by fold and by group of speakers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from after_ser.evaluation.metrics import score
+from after_ser.evaluation.statistics import LEVEL
+from after_ser.export.choose import read_predictions
+from after_ser.grid import Cell
+from after_ser.runtime.seeding import rng
+
+RESAMPLES = 1999
+UNKNOWN = "not stated"
+
+
+def tested(cells: Sequence[Cell], manifest: pd.DataFrame, classes: list[str]) -> pd.DataFrame:
+    """Return fold, seed, utt, speaker, gender, label, predicted of the test clips of all cells."""
+    who = manifest.set_index("utt")[["speaker", "gender"]]
+    parts = []
+    for cell in cells:
+        table, probs = read_predictions(cell, classes, "test")
+        table["predicted"] = [classes[i] for i in probs.argmax(axis=1)]
+        table.insert(0, "fold", cell.fold)
+        table.insert(1, "seed", cell.seed)
+        parts.append(table.join(who, on="utt"))
+    return pd.concat(parts, ignore_index=True)
+
+
+def by_fold(clips: pd.DataFrame, classes: list[str]) -> pd.DataFrame:
+    """Return fold, speakers, clips, seeds, and ua, wa with `_low` and `_high`, as fractions.
+
+    `clips` is of `tested`. Seeds are averaged. The interval (95 %, percentiles) is of drawing the
+    fold's test clips again: these speakers, other sentences. It says nothing about other speakers.
+    """
+    rows = []
+    for fold, own in clips.groupby("fold", sort=True):
+        seeds = sorted(set(own["seed"]))
+        first = own[own["seed"] == seeds[0]]
+        truth = np.array([classes.index(label) for label in first["label"]])
+        right = np.stack(
+            [
+                (one["label"] == one["predicted"]).to_numpy(float)
+                for one in (own[own["seed"] == s].set_index("utt").loc[first["utt"]] for s in seeds)
+            ]
+        )
+        row: dict[str, Any] = {
+            "fold": fold,
+            "speakers": first["speaker"].nunique(),
+            "clips": len(first),
+            "seeds": len(seeds),
+        }
+        for name, value in (("ua", _ua(right, truth, len(classes))), ("wa", _wa(right))):
+            row[name] = float(value(np.arange(len(first))[None])[0])
+            row[f"{name}_low"], row[f"{name}_high"] = _interval(value, len(first), name, int(fold))
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _wa(right: np.ndarray) -> Any:
+    return lambda drawn: right[:, drawn].mean(axis=(0, -1))
+
+
+def _ua(right: np.ndarray, truth: np.ndarray, count: int) -> Any:
+    def ua(drawn: np.ndarray) -> np.ndarray:
+        own = truth[drawn]  # [draws, clips]
+        recalls = np.full((len(right), len(drawn), count), np.nan)
+        for index in range(count):
+            there = (own == index).sum(axis=-1)
+            hits = (right[:, drawn] * (own == index)).sum(axis=-1)
+            recalls[..., index] = np.divide(
+                hits, there, out=np.full(hits.shape, np.nan), where=there > 0
+            )
+        value: np.ndarray = np.nanmean(recalls, axis=-1).mean(axis=0)
+        return value
+
+    return ua
+
+
+def _interval(value: Any, clips: int, name: str, fold: int) -> tuple[float, float]:
+    if clips < 2:
+        return float("nan"), float("nan")
+    found = stats.bootstrap(
+        (np.arange(clips),),
+        lambda drawn, axis=-1: value(np.atleast_2d(drawn.astype(int))),
+        n_resamples=RESAMPLES,
+        batch=200,
+        vectorized=True,
+        confidence_level=LEVEL,
+        method="percentile",
+        rng=rng("export", name, fold),
+    ).confidence_interval
+    return float(np.squeeze(found.low)), float(np.squeeze(found.high))
+
+
+def by_group(clips: pd.DataFrame, classes: list[str]) -> tuple[str, pd.DataFrame]:
+    """Return what the groups are, and group, speakers, clips, ua, wa (fractions, seeds averaged).
+
+    Groups are genders where the manifest states any. Otherwise every speaker is one, by number
+    and not by name: a model card may be published.
+    """
+    if (clips["gender"] != "").any():
+        kind, group = "gender", clips["gender"].replace("", UNKNOWN)
+    else:
+        numbers = {name: i for i, name in enumerate(sorted(set(clips["speaker"])), start=1)}
+        kind, group = "speaker", clips["speaker"].map(lambda name: f"speaker {numbers[name]}")
+    order = dict.fromkeys(group if kind == "gender" else [f"speaker {i}" for i in numbers.values()])
+    rows = []
+    for name in sorted(order) if kind == "gender" else order:
+        own = clips[group == name]
+        found = [
+            score(list(one["label"]), list(one["predicted"]), classes)
+            for _, one in own.groupby("seed", sort=True)
+        ]
+        rows.append(
+            {
+                "group": name,
+                "speakers": own["speaker"].nunique(),
+                "clips": own["utt"].nunique(),
+                "ua": float(np.mean([one["ua"] for one in found])),
+                "wa": float(np.mean([one["wa"] for one in found])),
+            }
+        )
+    return kind, pd.DataFrame(rows)
+
+
+def confusion(clips: pd.DataFrame, classes: list[str]) -> np.ndarray:
+    """Return counts [true, predicted] of rows of `tested`."""
+    found = score(list(clips["label"]), list(clips["predicted"]), classes)["confusion"]
+    return np.array(found, dtype=int)

@@ -1,0 +1,84 @@
+"""`python -m after_ser predict`: a table of labels and probabilities of recordings."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def add_predict(commands: Any) -> None:
+    """Add the command `predict` to the subparsers of `python -m after_ser`."""
+    parser = commands.add_parser(
+        "predict", help="write a CSV of what an exported model says of recordings"
+    )
+    parser.add_argument("--model", type=Path, required=True, help="a folder of export")
+    parser.add_argument("files", nargs="+", help="audio files, folders of them, patterns")
+    parser.add_argument("--out", type=Path, help="the CSV; left out: it is printed")
+    parser.add_argument(
+        "--window", type=float, default=10.0, help="seconds; longer files are cut; 0 cuts none"
+    )
+    parser.add_argument("--hop", type=float, help="seconds between windows; left out: no overlap")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.set_defaults(command_of=_run)
+
+
+def _run(given: argparse.Namespace) -> int:
+    from after_ser.predict.windows import Windows
+
+    windows = Windows(given.window, given.window if given.hop is None else given.hop)
+    return predict_files(given.model, given.files, windows, given.out, given.device)
+
+
+def predict_files(
+    model: Path, files: list[str], windows: Any, out: Path | None, device: str = "auto"
+) -> int:
+    """Write the CSV of all files and return 0, or 1 where a file could not be used.
+
+    Each of those is one line on stderr; the others' rows are written all the same. `windows` is a
+    `predict.windows.Windows`. With `out` the table is written whole or not at all, else printed as
+    it comes.
+    """
+    from after_ser.errors import printable
+    from after_ser.predict import table
+    from after_ser.predict.inputs import audio_files
+    from after_ser.predict.scorer import Scorer
+    from after_ser.predict.windows import pieces_of
+    from after_ser.runtime.atomic import atomic_path
+    from after_ser.runtime.device import choose_device, make_deterministic
+
+    make_deterministic()
+    scorer = Scorer(model, choose_device(device))
+    failures = []
+    done = 0
+
+    def failed(path: str, reason: str) -> None:
+        failures.append(path)
+        print(f"error: {printable(f'{path}: {reason}')}", file=sys.stderr, flush=True)
+
+    def read(path: str) -> Any:
+        nonlocal done
+        pieces = pieces_of(path, windows)
+        done += 1
+        return pieces
+
+    pieces = table.readable(audio_files(files), read, failed)
+    lines = table.rows(table.scored(pieces, scorer.score), scorer.classes)
+    if out is None:
+        table.write([table.header(scorer.classes)], sys.stdout)
+        table.write(lines, sys.stdout)
+    else:
+        with (
+            atomic_path(out) as temporary,
+            temporary.open("w", encoding="utf-8", newline="") as stream,
+        ):
+            table.write([table.header(scorer.classes)], stream)
+            table.write(lines, stream)
+    if failures:
+        print(
+            f"error: {len(failures)} of {done + len(failures)} could not be used, the others are "
+            f"in {out or 'the table'}",
+            file=sys.stderr,
+        )
+    return 1 if failures else 0

@@ -1,0 +1,66 @@
+"""Which files a command line means: files, folders, and patterns that no shell has expanded."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import soundfile
+
+#: Endings of files that are taken out of a folder; a file that is named may have any.
+ENDINGS = frozenset(
+    {f".{name.lower()}" for name in soundfile.available_formats()}
+    | {".wave", ".aif", ".aifc", ".oga", ".opus", ".mp2", ".mp3"}
+) - {".raw"}  # a RAW file says neither rate nor width
+
+
+def audio_files(given: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield (path, "") for every audio file meant, once, or (what was given, why it is none).
+
+    Folders are searched through, hidden files left out, in the order of names. A pattern (`*`,
+    `?`, `[…]`, `**`) that is no file's name is expanded likewise.
+    """
+    seen: set[str] = set()
+    for name in given:
+        found = _expanded(name)
+        if not found:
+            yield name, _why_none(name)
+        for path in found:
+            real = os.path.realpath(path)
+            if real not in seen:
+                seen.add(real)
+                yield path, ""
+
+
+def _expanded(name: str) -> list[str]:
+    if os.path.isdir(name):
+        return _below(name)
+    if os.path.lexists(name) or not glob.has_magic(name):
+        return [name] if os.path.lexists(name) else []
+    files: list[str] = []
+    for match in sorted(glob.glob(name, recursive=True)):
+        if os.path.isdir(match):
+            files += _below(match)
+        else:
+            files.append(match)
+    return files
+
+
+def _below(folder: str) -> list[str]:
+    found = []
+    for directory, folders, names in os.walk(folder):
+        folders[:] = sorted(one for one in folders if not one.startswith("."))
+        found += [
+            os.path.join(directory, one)
+            for one in sorted(names)
+            if not one.startswith(".") and Path(one).suffix.lower() in ENDINGS
+        ]
+    return found
+
+
+def _why_none(name: str) -> str:
+    if os.path.isdir(name):
+        return "no audio file in this folder"
+    return "no file matches" if glob.has_magic(name) else "no such file"
