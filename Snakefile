@@ -38,6 +38,7 @@ rule all:
     input:
         table_files(),
         figure_files(),
+        inside_pages(),
         # named here, so that one that was lost is made again
         metrics_files(),
         baseline_files(),
@@ -57,6 +58,7 @@ include: "rules/tables.smk"
 include: "rules/baselines.smk"
 include: "rules/claims.smk"
 include: "rules/figures.smk"
+include: "rules/inside.smk"
 include: "rules/robustness.smk"
 include: "rules/outliers.smk"
 include: "rules/fewshot.smk"

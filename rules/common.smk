@@ -28,6 +28,7 @@ from after_ser.protocol import (
     query_settings,
     round0_protocol,
 )
+from after_ser.reporting.inside.plan import files_of, pages
 from after_ser.runtime.environment import set_job_environment
 from after_ser.starts import start_uses_labels
 
@@ -108,6 +109,28 @@ def figure_files():
         f"results/{RUN}/figures/confusion/{dataset}/{arm}.png"
         for dataset, arm in last_cells()
     ]
+
+
+@cache
+def inside_cells():
+    """The cells of each page that looks inside an arm, by (dataset, arm)."""
+    try:
+        return pages(CONFIG, scored_cells())
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def inside_pages():
+    """Every page that looks inside an arm."""
+    return [
+        f"results/{RUN}/inside/{dataset}/{arm}.html" for dataset, arm in inside_cells()
+    ]
+
+
+def inside_files(wildcards):
+    """What the page of one arm is made of."""
+    own = inside_cells()[wildcards.dataset, wildcards.arm]
+    return files_of(own, CONFIG["inside"]["runs"])
 
 
 def audit_files():

@@ -119,6 +119,7 @@ def write_report(run: str, snakemake_arguments: list[str]) -> int:
     folder = Path("results") / run
     target = folder / "report.html"
     sources = [*folder.glob("tables/*"), *folder.glob("figures/*"), folder / "config.yaml"]
+    sources += folder.glob("inside/*/*.html")
     newest = max((path.stat().st_mtime for path in sources if path.exists()), default=None)
     if newest is None:
         raise InputError(f"{folder}: no tables or figures; expected the results of a finished run")

@@ -207,6 +207,13 @@ def _table(requests: Requests, wildcards: Wildcards) -> Estimate:
     return Estimate(seconds=clips / 50, mem_mb=1000 + clips / 50)
 
 
+def _inside(requests: Requests, wildcards: Wildcards) -> Estimate:
+    """Reading what every run of an arm picked and predicted, and a few clips of audio."""
+    config = requests.config
+    rows = requests.dataset(wildcards).clips * len(config["folds"]) * len(config["seeds"])
+    return Estimate(seconds=20 + rows * len(config["budget"]) / 50_000, mem_mb=1500 + rows / 1000)
+
+
 def _pretraining(settings: Config, shape: Shape) -> Estimate:
     seconds = settings["steps"] * settings["seconds_per_step"]
     return Estimate(
@@ -453,6 +460,7 @@ ESTIMATES: dict[str, Callable[[Requests, Wildcards], Estimate]] = {
     "inject_outliers": _table,
     "make_fold": _table,
     "audit_dataset": _table,
+    "inside": _inside,
     "pretrain_backbone": _pretrain_backbone,
     "pretrained_latents": _latents,
     "pretrained_surprisal": _surprisal,

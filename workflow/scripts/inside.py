@@ -1,0 +1,21 @@
+"""What an arm's runs have left -> the page that looks inside it."""
+
+from after_ser.evaluation.resolved import read_config
+from after_ser.grid import cells
+from after_ser.reporting.inside.page import write_page
+from after_ser.runtime.script import run_script
+
+
+def main(snakemake):
+    config = read_config(snakemake.input.config)
+    w, given = snakemake.wildcards, set(snakemake.input.files)
+    # of a run that asks people, only the rounds that they have answered are planned
+    own = [
+        cell
+        for cell in cells(config)
+        if (cell.dataset, cell.arm) == (w.dataset, w.arm) and cell.metrics in given
+    ]
+    write_page(config, own, snakemake.output.html)
+
+
+run_script(main, globals())
