@@ -22,7 +22,7 @@ GPUS = $$($(BIN)/python -m after_ser gpu-resources $(1))
 PARALLEL := --numprocesses $(CORES) --no-loadscope-reorder
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 
-.PHONY: help demo demo-full open open-full open-quick download fewshot test test-fast test-slurm test-faults soak lint refresh resume lock clean export
+.PHONY: help demo demo-full open open-full open-quick download fewshot test test-fast test-browser test-slurm test-faults soak lint refresh resume lock export clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -77,7 +77,15 @@ test: .venv/installed  ## all tests (under 20 minutes)
 test-fast: .venv/installed  ## the tests that run no workflow
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
 
-test-slurm: .venv/installed  ## the workflow on a Slurm of the tests' own (root; some 10 minutes)
+test-browser: .venv/installed  ## the labelling page in a real browser (apt may need root; a minute)
+	@{ command -v chromium || command -v chromium-browser || command -v google-chrome; } > /dev/null \
+	  && command -v chromedriver > /dev/null || { \
+	    apt-get update -qq; \
+	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+	      chromium chromium-driver > /dev/null; }
+	$(BIN)/python -m pytest tests/browser -m browser
+
+test-slurm: .venv/installed  ## the workflow on a Slurm of the tests' own (root; under 8 minutes)
 	@for program in munged slurmctld slurmd slurmdbd mariadbd; do \
 	  PATH="$$PATH:/usr/sbin" command -v $$program > /dev/null && continue; \
 	  apt-get update -qq; \

@@ -20,6 +20,7 @@ CHEAP = {
     *("protocol_effect", "tapt_ablation", "tapt_sessions", "outliers", "confusion"),
     *("table1", "table2", "table3", "table4", "figure2", "figure3"),
     *("robustness_table", "robustness_figure", "fewshot_table", "fewshot_figure"),
+    "progress",
 }
 #: Fetches a checkpoint: nodes often have no network.
 FETCHES = {"materialise_backbone", "download"}

@@ -1,0 +1,29 @@
+"""The finished rounds of an arm -> the page about them, and its numbers."""
+
+from pathlib import Path
+
+from after_ser.acquisition.budget import labelled_count
+from after_ser.annotation.progress_page import write_progress
+from after_ser.evaluation.bootstrap import read_speakers
+from after_ser.runtime.atomic import read_json
+from after_ser.runtime.script import run_script
+
+
+def main(snakemake):
+    given, out, p = snakemake.input, snakemake.output, snakemake.params
+    after = None
+    if p.next_fraction is not None:
+        after = labelled_count(p.next_fraction, read_json(given.metrics[-1])["n_train"])
+    write_progress(
+        out.page,
+        out.facts,
+        [Path(path).parent for path in given.metrics],
+        title=p.title,
+        classes=p.classes,
+        speakers=read_speakers(given.manifest),
+        next_labelled=after,
+        name=p.random_name,
+    )
+
+
+run_script(main, globals())
