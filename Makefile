@@ -16,13 +16,16 @@ export CORPORA_FOLDER := $(value CORPORA)
 unexport CORPORA
 export OUT_FOLDER := $(value OUT)
 unexport OUT
+export AUDIO_FOLDER := $(value AUDIO)
+unexport AUDIO
+OWN ?= config/own.yaml
 ROOT = --config "corpora_root=$$($(BIN)/python -m after_ser quoted "$$CORPORA_FOLDER")"
 # As many GPU jobs at once as there are GPUs; nothing on a machine without one.
 GPUS = $$($(BIN)/python -m after_ser gpu-resources $(1))
 PARALLEL := --numprocesses $(CORES) --no-loadscope-reorder
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 
-.PHONY: help demo demo-full open open-full open-quick download fewshot test test-fast test-browser test-slurm test-faults soak lint refresh resume lock export clean
+.PHONY: help demo demo-full own test-own open open-full open-quick download fewshot test test-fast test-browser test-slurm test-faults soak lint refresh resume lock export clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -57,6 +60,9 @@ open-quick: .venv/installed  ## two folds, one seed and few budgets of `make ope
 	@$(BIN)/python -m after_ser report open-quick --configfile config/open-quick.yaml \
 	  $(ROOT) --cores $(CORES)
 
+own: .venv/installed  ## label your own speech: make own AUDIO=<folder> [OWN=config/own.yaml] (docs/own.md)
+	@$(BIN)/python -m after_ser own $(OWN) "$$AUDIO_FOLDER" --cores $(CORES) $(call GPUS,$(OWN))
+
 download: .venv/installed  ## fetch the open corpora: make download CORPORA=<folder>
 	$(BIN)/snakemake download --cores 1 $(ROOT)
 
@@ -84,6 +90,9 @@ test-browser: .venv/installed  ## the labelling page in a real browser (apt may 
 	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
 	      chromium chromium-driver > /dev/null; }
 	$(BIN)/python -m pytest tests/browser -m browser
+
+test-own: .venv/installed  ## a run that asks people, on real clips (AFTER_SER_TEST_DATA; under 5 minutes)
+	$(BIN)/python -m pytest -m people tests/own
 
 test-slurm: .venv/installed  ## the workflow on a Slurm of the tests' own (root; under 8 minutes)
 	@for program in munged slurmctld slurmd slurmdbd mariadbd; do \

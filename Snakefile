@@ -18,6 +18,7 @@ if not workflow.configfiles:
 
 include: "rules/common.smk"
 include: "rules/cluster.smk"
+include: "rules/people.smk"
 
 
 report: "workflow/report/workflow.rst"
@@ -28,14 +29,22 @@ report: "workflow/report/workflow.rst"
 onstart:
     record_run(RUN)
     check_cluster()
+    if ENDING is not None:
+        ENDING.started()
     # Every finished job leaves a timer of the rate limiter that wakes the scheduler again and again
     # until the end of the run: after 600 jobs the main process takes a third of a core.
     workflow.scheduler.job_rate_limiter = None
 
 
+onsuccess:
+    if ENDING is not None:
+        ENDING.succeeded()
+
+
 rule all:
     default_target: True
     input:
+        asked_files(),
         table_files(),
         figure_files(),
         inside_pages(),
@@ -54,6 +63,7 @@ include: "rules/backbone.smk"
 include: "rules/tapt.smk"
 include: "rules/ptapt.smk"
 include: "rules/active_learning.smk"
+include: "rules/annotation.smk"
 include: "rules/tables.smk"
 include: "rules/baselines.smk"
 include: "rules/claims.smk"

@@ -50,6 +50,7 @@ rule initial_set:
         f"{SEED}/log/initial_set.log",
     wildcard_constraints:
         init="kmeans|random",
+        protocol=one_of(SIMULATED),
     conda:
         "../envs/environment.yaml"
     resources:
@@ -82,6 +83,7 @@ rule acquire:
         init="kmeans|random",
         round="[1-9][0-9]*",
         strategy="|".join(FROM_SCORES),
+        protocol=one_of(SIMULATED),
     localrule: True
     conda:
         "../envs/environment.yaml"
@@ -122,6 +124,7 @@ rule acquire_with_features:
         init="kmeans|random",
         round="[1-9][0-9]*",
         strategy="|".join(FROM_FEATURES),
+        protocol=one_of(SIMULATED),
     conda:
         "../envs/environment.yaml"
     threads: CONFIG["threads"]
@@ -145,8 +148,8 @@ rule acquire_with_features:
 rule fit_round:
     input:
         labelled=f"{ROUND}/labelled.tsv",
-        fold=f"results/{RUN}/{{split}}/datasets/{{dataset}}/fold{{fold}}.tsv",
-        manifest=f"results/{RUN}/{{split}}/datasets/{{dataset}}/manifest.tsv",
+        fold=fitted_fold,
+        manifest=fitted_manifest,
         latents=start_latents,
         start=start_weights,
         previous=previous_model,
@@ -185,8 +188,8 @@ rule fit_round:
 use rule fit_round as fit_round0 with:
     input:
         labelled=f"{SEED}/round0/labelled.tsv",
-        fold=f"results/{RUN}/{{split}}/datasets/{{dataset}}/fold{{fold}}.tsv",
-        manifest=f"results/{RUN}/{{split}}/datasets/{{dataset}}/manifest.tsv",
+        fold=fitted_fold,
+        manifest=fitted_manifest,
         latents=start_latents,
         start=start_weights,
     output:

@@ -6,6 +6,7 @@ from functools import cache
 from snakemake.exceptions import WorkflowError
 
 from after_ser.acquisition.registry import STRATEGIES, SURPRISAL
+from after_ser.annotation.check import human_protocols, is_own
 from after_ser.baselines.registry import registered
 from after_ser.config import corpus_root, datasets_of, requested, resolve, shown_as
 from after_ser.config_checks import check_files
@@ -48,6 +49,9 @@ if workflow.is_main_process:
     record_owner()
 
 RUN = CONFIG["run"]
+# Protocols whose oracle is a person, and the others.
+HUMAN = human_protocols(CONFIG)
+SIMULATED = [name for name in CONFIG["protocols"] if name not in HUMAN]
 TABLES = sorted(CONFIG["tables"])
 FIGURES = sorted(CONFIG["figures"])
 # What a pool's scores are made with. Raise a version when its method changes: the rule and every
@@ -73,7 +77,7 @@ ROUND = f"{AL}/{{init}}/seed{{seed}}/{{strategy}}/round{{round}}"
 
 wildcard_constraints:
     run="[A-Za-z][A-Za-z0-9-]*",
-    split="paper|released",
+    split="paper|released|own",
     corpus="[A-Za-z][A-Za-z0-9-]*",
     baseline="[A-Za-z][A-Za-z0-9-]*",
     dataset="[A-Za-z][A-Za-z0-9-]*",
@@ -93,6 +97,8 @@ def table_files():
     files = [
         f"results/{RUN}/tables/{name}.{suffix}" for name in TABLES for suffix in formats
     ]
+    if is_own(CONFIG):  # no test clips, hence no scores of them
+        return files if scored_cells() else []
     files += [f"results/{RUN}/scores.tsv"] if scored_cells() else []
     return files + ([f"results/{RUN}/baseline_scores.tsv"] if baseline_files() else [])
 
@@ -108,6 +114,7 @@ def figure_files():
     return files + [
         f"results/{RUN}/figures/confusion/{dataset}/{arm}.png"
         for dataset, arm in last_cells()
+        if not is_own(CONFIG)
     ]
 
 
@@ -150,8 +157,8 @@ def table1_composition(wildcards):
 
 @cache
 def scored_cells():
-    """Every evaluated cell of the config."""
-    return list(cells(CONFIG))
+    """Every evaluated cell of the config; of a run that asks people, those they have answered."""
+    return [cell for cell in cells(CONFIG) if answered(cell)]
 
 
 @cache
@@ -333,6 +340,26 @@ def injected_list(wildcards):
     )
 
 
+def fitted_fold(wildcards):
+    """The fold that is fitted: of people's answers, val has the clips that they labelled."""
+    suffix = "answered.tsv" if wildcards.protocol in HUMAN else "tsv"
+    return f"results/{RUN}/{{split}}/datasets/{{dataset}}/fold{{fold}}.{suffix}".format(
+        **wildcards
+    )
+
+
+def fitted_manifest(wildcards):
+    """The manifest that val's and test's labels are read from."""
+    name = (
+        "fold{fold}.answered.manifest.tsv"
+        if wildcards.protocol in HUMAN
+        else "manifest.tsv"
+    )
+    return f"results/{RUN}/{{split}}/datasets/{{dataset}}/{name}".format(
+        **wildcards
+    ).format(**wildcards)
+
+
 def start_weights(wildcards):
     """The checkpoint that fine-tuning starts from."""
     if wildcards.start == "pretrained":
@@ -436,7 +463,7 @@ def fraction(wildcards):
 
 
 def oracle_settings(wildcards):
-    """How the simulated annotators of a protocol err."""
+    """How the simulated annotators of a protocol err, or how people's answers are counted."""
     return CONFIG["protocols"][wildcards.protocol]["oracle"]
 
 

@@ -19,6 +19,7 @@ CHEAP = {
     *("gather_scores", "gather_baselines", "claims", "comparisons", "learning", "penalty"),
     *("protocol_effect", "tapt_ablation", "tapt_sessions", "outliers", "confusion"),
     *("table1", "table2", "table3", "table4", "figure2", "figure3"),
+    *("val_query", "publish_query", "read_val_answers", "read_answers", "rounds"),
     *("robustness_table", "robustness_figure", "fewshot_table", "fewshot_figure"),
     "progress",
 }

@@ -89,7 +89,7 @@ def change(config, path, value):
             "'argpart' is not one of ['top-k'",
         ),
         ("protocols/paper/budget_shift", 2, "2 is greater than the maximum of 1"),
-        ("arms/after/split", "halves", "'halves' is not one of ['paper', 'released']"),
+        ("arms/after/split", "halves", "'halves' is not one of ['paper', 'released', 'own']"),
         ("tables/protocol_effect/baseline", "aftr", 'no arm "aftr"; did you mean "after"?'),
         ("tables/tapt_ablation/arms", {"a": "tapt-random", "b": "after"}, "0 arms start from"),
         ("tables/tapt_ablation/arms", {"a": "ft-random", "b": "after"}, "after differ in strategy"),

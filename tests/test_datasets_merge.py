@@ -222,6 +222,7 @@ def test_script_reads_the_adapters_labels(tmp_path, monkeypatch):
                 classes=CLASSES,
             ),
             output=SimpleNamespace(manifest="manifest.tsv", dropped="dropped.tsv"),
+            wildcards=SimpleNamespace(split="paper"),
         )
     )
     manifest = read_tsv("manifest.tsv")

@@ -288,7 +288,8 @@ def round_0(folder: Path, start: Path, **changes):
     return Named(
         rule="fit_round0",
         log=[str(folder / "fit.log")],
-        wildcards=Named(dataset="d", fold="1", init="kmeans", seed="0", start="pretrained"),
+        wildcards=Named(split="paper", dataset="d", fold="1", init="kmeans", seed="0",
+                        start="pretrained"),
         params=Named(step=("shared", 0), threads=1, device="cpu", classes=CLASSES, fraction=0.5,
                      settings={**SETTINGS, "max_epochs": 1, **changes}),
         input=Named(latents=str(write_latents(folder / "latents", clips) / "latents.npy"),

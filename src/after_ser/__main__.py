@@ -10,6 +10,7 @@ from pathlib import Path
 
 import yaml
 
+from after_ser.annotation.command import ask_people
 from after_ser.errors import InputError
 from after_ser.export.command import add_export
 from after_ser.predict.command import add_predict
@@ -46,6 +47,11 @@ def main(arguments: list[str]) -> int:
     resuming.add_argument("--run", default="", help="its name; the last one if left out")
     add_export(commands)
     add_predict(commands)
+    own = commands.add_parser(
+        "own", help="let people label a folder of audio; more arguments are Snakemake's"
+    )
+    own.add_argument("configfile")
+    own.add_argument("audio")
     given, rest = parser.parse_known_args(arguments)
     try:
         if hasattr(given, "command_of"):  # of a module of its own; nothing is left for Snakemake
@@ -67,6 +73,14 @@ def main(arguments: list[str]) -> int:
             count, freed = prune(config)
             print(f"{count} models emptied, {freed / 1e6:.1f} MB freed")
             return 0
+        if given.command == "own":
+            run, snakemake_arguments, line = ask_people(Path(given.configfile), given.audio, rest)
+            tables = Path("results", run, "tables")
+            if not tables.is_dir():
+                return 0
+            status = write_report(run, snakemake_arguments)
+            print(line)  # again, as the last line
+            return status
         if given.command == "resume":
             run_command(resume(given.run, rest))
         return write_report(given.run, rest)

@@ -12,6 +12,7 @@ import yaml
 from jsonschema.exceptions import ValidationError
 
 from after_ser.acquisition.registry import PER_CLIP, STRATEGIES
+from after_ser.annotation.check import check_own
 from after_ser.audio.perturb.registry import PERTURBATIONS
 from after_ser.baselines.checks import check_table3, fill_baselines
 from after_ser.config_checks import (
@@ -74,6 +75,7 @@ def resolve(config: Config, schema_path: str | os.PathLike[str]) -> Config:
     _check_noise(resolved)
     check_starts_compared(resolved)
     check_fewshot(resolved, _expect_key)
+    check_own(resolved)
     return resolved
 
 

@@ -2,6 +2,7 @@
 
 Two steps, one after the other: the query is written from pool.tsv and the model's view of the
 clips, none of which holds a label; only then does the oracle read the query and the labels.
+Where people are the oracle, the second step is theirs; a query that they were asked stays.
 """
 
 from pathlib import Path
@@ -76,6 +77,15 @@ def main(snakemake):
     # the fold is where the pool came from, and lies beside the manifest
     fold = Path(snakemake.input.manifest).with_name(f"fold{w.fold}.tsv")
     expect_pool(Path(snakemake.input.pool), pool, known, Path(snakemake.input.labelled), fold)
+    asks = snakemake.output.get("labelled") is None
+    given = 0
+    if asks:
+        said = read_json(snakemake.input.answers)
+        given, pool = said["given"], pool[~pool["utt"].isin(list(said["left_out"]))]
+        if Path(p.frozen).exists():
+            write_tsv(snakemake.output.query, read_tsv(p.frozen))
+            write_json(snakemake.output.timing, watch.read("query", "cpu", 1))
+            return
     settings = read_json(snakemake.input.settings)
     parts = (w.dataset, int(w.fold), w.init, int(w.seed), w.start, w.strategy, int(w.round))
     seed_parts = ("query", *parts)
@@ -88,7 +98,7 @@ def main(snakemake):
         out = snakemake.output.query
         query(
             pool,
-            len(known),
+            len(known) - given,
             p.fraction,
             w.strategy,
             seed_parts,
@@ -98,6 +108,8 @@ def main(snakemake):
             out,
         )
     write_json(snakemake.output.timing, watch.read("query", device, 1))
+    if asks:
+        return
     ask_oracle(
         snakemake.output.query,
         known,

@@ -33,7 +33,9 @@ def main(snakemake):
     set_threads(p.threads)
     make_deterministic()
     device = choose_device(p.device)
-    manifest = read_manifest(given.manifest, p.classes)
+    # of people's own speech most clips have no label; val's are the ones that people gave
+    unlabelled = [""] if w.split == "own" else []
+    manifest = read_manifest(given.manifest, [*p.classes, *unlabelled])
     split = read_split(read_fold(given.fold, set(manifest["utt"])), manifest, given.manifest)
     labelled = read_labelled(given.labelled, p.classes)
     queried = w.init != "oneshot" and round_index > 0

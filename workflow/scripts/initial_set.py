@@ -1,4 +1,8 @@
-"""Initial labelled set of one (dataset, fold, init, seed): K-means on latents, or random."""
+"""Initial labelled set of one (dataset, fold, init, seed): K-means on latents, or random.
+
+The simulated oracle answers at once. For people only the query is written; clips whose labels they
+have given already are labelled without being chosen.
+"""
 
 import sys
 from pathlib import Path
@@ -8,9 +12,10 @@ import pandas as pd
 from after_ser.acquisition import initial
 from after_ser.acquisition.budget import initial_count
 from after_ser.acquisition.oracle import answer, read_answers
+from after_ser.annotation.unscored import empty_query, given_labels
 from after_ser.backbone.latents import Latents
 from after_ser.datasets.tables import read_fold
-from after_ser.runtime.atomic import write_json, write_tsv
+from after_ser.runtime.atomic import read_tsv, write_json, write_tsv
 from after_ser.runtime.seeding import derive_seed, rng
 from after_ser.runtime.timing import Stopwatch
 
@@ -20,6 +25,16 @@ def main(snakemake):
     w, p = snakemake.wildcards, snakemake.params
     fold = read_fold(snakemake.input.fold)
     train = sorted(fold.loc[fold["split"] == "train", "utt"])
+    asks = snakemake.output.get("labelled") is None
+    if asks:
+        given = given_labels(snakemake.input.manifest)
+        train = [utt for utt in train if utt not in given]
+        frozen = Path(p.frozen)
+        if frozen.exists() or not train:
+            again = read_tsv(frozen) if frozen.exists() else empty_query()
+            write_tsv(snakemake.output.initial, again)
+            write_json(snakemake.output.timing, watch.read("initial", "cpu", 1))
+            return
     where = f"dataset {w.dataset}, fold {w.fold}"
     count = initial_count(p.fraction, len(train), where)
     if count < len(p.classes):
@@ -53,6 +68,9 @@ def main(snakemake):
         {"utt": [train[i] for i in picks], "rank": range(1, len(picks) + 1), **columns}
     )
     write_tsv(snakemake.output.initial, query)
+    if asks:
+        write_json(snakemake.output.timing, watch.read("initial", "cpu", 1))
+        return
     answers = read_answers(snakemake.input.manifest, p.classes, p.oracle, w.dataset)
     write_tsv(snakemake.output.labelled, answer(query, None, answers.labels, 0, answers.votes))
     write_json(snakemake.output.timing, watch.read("initial", "cpu", 1))

@@ -7,6 +7,7 @@ import pandas as pd
 from after_ser.datasets.audit import audit_folds, check_audit
 from after_ser.datasets.folds import make_fold
 from after_ser.datasets.inject import injected_of_fold
+from after_ser.datasets.own import OWN, make_own_fold
 from after_ser.datasets.released import make_released_fold
 from after_ser.runtime.atomic import read_tsv, write_json, write_tsv
 from after_ser.runtime.script import run_script
@@ -28,6 +29,8 @@ def main(snakemake):
     what = (own, number, params.dataset, params.target, params.classes)
     if split == "released":
         fold = make_released_fold(*what, **common)
+    elif split == OWN:
+        fold = make_own_fold(own, params.dataset, val["share"])
     else:
         fold = make_fold(*what, **common, val_share=val["share"], val_extra=val["extra"])
     splits = fold.splits

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from after_ser.corpora.registry import corpus_adapter
 from after_ser.datasets.merge import CorpusPart, merge_corpora
+from after_ser.datasets.own import OWN
 from after_ser.runtime.atomic import read_tsv, write_tsv
 from after_ser.runtime.script import run_script
 
@@ -25,7 +26,7 @@ def main(snakemake):
         )
         for name, manifest, rejected in paths
     ]
-    manifest, dropped = merge_corpora(parts, params.classes)
+    manifest, dropped = merge_corpora(parts, params.classes, snakemake.wildcards.split == OWN)
     write_tsv(snakemake.output.manifest, manifest)
     write_tsv(snakemake.output.dropped, dropped)
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from after_ser.acquisition.budget import labelled_count
 from after_ser.errors import InputError
-from after_ser.runtime.atomic import AGAIN, read_tsv
+from after_ser.runtime.atomic import AGAIN, read_json, read_tsv
 
 
 def expect_labelled(
@@ -17,8 +17,17 @@ def expect_labelled(
     """Refuse a labelled.tsv that lacks clips.
 
     A round that `queried` ends with the clips of the query.tsv beside it (nothing is known where
-    that is gone); any other labels `fraction` of the fold's `n_train` clips. Raises InputError.
+    that is gone); any other labels `fraction` of the fold's `n_train` clips. Where people answered,
+    answers.json beside it says how many they are. Raises InputError.
     """
+    people = path.with_name("answers.json")
+    if people.exists():
+        counted = read_json(people)["labelled"]
+        if len(labelled) != counted:
+            raise InputError(
+                f"{path}: {len(labelled)} clips; expected {counted}, as {people} says; {AGAIN}"
+            )
+        return
     if queried:
         query = path.with_name("query.tsv")
         asked = set(read_tsv(query)["utt"]) if query.exists() else set()

@@ -19,7 +19,13 @@ def check_root(root: Path, layout: str, expected: str) -> None:
         raise InputError(f"layout {layout}: the root {root} {state}; expected {expected}")
 
 
-def find_clips(root: Path, layout: str, example: str, ignore: Sequence[str] = ()) -> list[Path]:
+def find_clips(
+    root: Path,
+    layout: str,
+    example: str,
+    ignore: Sequence[str] = (),
+    suffixes: tuple[str, ...] = SUFFIXES,
+) -> list[Path]:
     """Return the audio files below `root`, sorted by their path below it; links are followed.
 
     Hidden files (`.DS_Store`, the `._x.wav` twins macOS leaves on foreign disks) are no clips.
@@ -44,14 +50,14 @@ def find_clips(root: Path, layout: str, example: str, ignore: Sequence[str] = ()
         seen.add(real)
         subfolders[:] = [name for name in subfolders if not name.startswith(".")]
         for name in names:
-            if name.startswith(".") or not name.lower().endswith(SUFFIXES):
+            if name.startswith(".") or not name.lower().endswith(suffixes):
                 continue
             below = (Path(folder) / name).relative_to(root)
             if not any(_matches(below, pattern) for pattern in ignore):
                 found.append(below)
     if not found:
         raise InputError(
-            f"layout {layout}: no audio file ({' '.join(SUFFIXES)}) below {root}; "
+            f"layout {layout}: no audio file ({' '.join(suffixes)}) below {root}; "
             f"expected clips such as {example}"
         )
     return [root / below for below in sorted(found, key=lambda path: path.parts)]

@@ -21,6 +21,7 @@ LAYOUTS = {
     "msp_improv": "after_ser.corpora.msp_improv:MspImprov",
     "mandarin_affective": "after_ser.corpora.mandarin_affective:MandarinAffective",
     "csv": "after_ser.corpora.table:Table",
+    "folder": "after_ser.corpora.folder:Folder",
 }
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from after_ser.datasets.duplicates import near_duplicate_keys
 from after_ser.datasets.folds import SPLITS
+from after_ser.datasets.own import OWN
 from after_ser.errors import InputError
 
 PAIRS = list(combinations(SPLITS, 2))
@@ -41,7 +42,8 @@ def audit_folds(
 
     With `split` "released" val and test are halves of one group: what they share of speakers,
     sessions and near-duplicates is listed under "expected" and not a violation. In exchange, val
-    may share no speaker or session with train.
+    may share no speaker or session with train. With `split` "own" there is no test, val may share
+    no speaker with train, and labels are not looked at: there may be none.
     """
     violations: list[str] = []
     expected: list[str] = []
@@ -103,7 +105,7 @@ class _FoldAudit:
         split: str,
     ) -> None:
         self.manifest, self.table, self.away, self.injected = manifest, table, away, injected
-        self.halves = split == "released"
+        self.halves, self.own = split == "released", split == OWN
         self.expected: list[str] = []
         self.target, self.classes = target, classes
         self.violations: list[str] = []
@@ -122,11 +124,12 @@ class _FoldAudit:
         test = self.splits["test"]
         # by the paper's rule, train and val may share speakers; halves of one group with train not
         apart = PAIRS if self.halves else PAIRS[1:]
+        speakers = PAIRS if self.own else apart
         overlap = {
             "clips": self._overlap("utt", "the same clips are", forbidden=PAIRS),
             "duplicates": self._overlap("sha256", "byte-identical clips are", forbidden=PAIRS),
             "near_duplicates": self._overlap("near", "near-duplicates are", forbidden=PAIRS),
-            "speakers": self._overlap("speaker", "test speakers are", forbidden=apart),
+            "speakers": self._overlap("speaker", "test speakers are", forbidden=speakers),
             "sessions": self._overlap("session", "test sessions are", forbidden=apart),
         }
         return {
@@ -171,9 +174,11 @@ class _FoldAudit:
             self.violations.append(f"unknown split {self.other[0]!r}, expected {', '.join(SPLITS)}")
         for name in SPLITS:
             rows = self.splits[name]
-            if rows.empty and name != "val":
+            if self.own and rows.empty == (name != "test"):
+                self.violations.append(f"{name} is {'empty' if rows.empty else 'not empty'}")
+            if rows.empty and name != "val" and not self.own:
                 self.violations.append(f"{name} is empty")
-            for label in self.classes:
+            for label in () if self.own else self.classes:
                 if rows.empty or not (rows["label"] == label).any():
                     self.warnings.append(f"{name} has no clip of the class {label}")
 

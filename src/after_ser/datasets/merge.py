@@ -52,7 +52,7 @@ class CorpusPart:
 
 
 def merge_corpora(
-    parts: Sequence[CorpusPart], classes: Sequence[str]
+    parts: Sequence[CorpusPart], classes: Sequence[str], unlabelled: bool = False
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the dataset's manifest and what was dropped with the reason; `parts[0]` is the target.
 
@@ -60,7 +60,8 @@ def merge_corpora(
     `parts`, by utterance within a corpus. Dropped are, in this order of precedence: labels that
     are not used, speakers reserved for backbone pre-training, and byte-identical copies (the
     target's or first copy stays; copies with different labels all go). Every input row ends up
-    in exactly one of the two tables.
+    in exactly one of the two tables. With `unlabelled` clips without a label (raw_label "") stay,
+    with the label "", and no class has to be there.
 
     Raises InputError for too many rejected clips, an unknown label or reserved speaker, and for
     a class or the target left without a clip.
@@ -70,15 +71,15 @@ def merge_corpora(
         raise InputError(f"dataset: a corpus is listed twice in {names}, expected each once")
     for part in parts:
         check_rejected_share(part)
-    merged = pd.concat([_prepare(part, classes) for part in parts], ignore_index=True)
+    merged = pd.concat([_prepare(part, classes, unlabelled) for part in parts], ignore_index=True)
     copies = duplicate_reasons(merged)
     reason = pd.Series([copies.get(utt, "") for utt in merged["utt"]], merged.index, dtype=str)
     reason = reason.mask(merged["reserved"], "speaker reserved for backbone pre-training")
-    unused = merged["label"] == ""
+    unused = (merged["label"] == "") & ~(unlabelled & (merged["raw_label"] == ""))
     reason = reason.mask(unused, "label " + merged["raw_label"] + " is not used")
     manifest = merged.loc[reason == "", MANIFEST_COLUMNS].reset_index(drop=True)
     dropped = merged.assign(reason=reason).loc[reason != "", DROPPED_COLUMNS]
-    _check_classes(manifest, dropped, names, classes)
+    _check_classes(manifest, dropped, names, [] if unlabelled else classes)
     return manifest, dropped.reset_index(drop=True)
 
 
@@ -93,7 +94,7 @@ def check_rejected_share(part: CorpusPart) -> None:
         )
 
 
-def _prepare(part: CorpusPart, classes: Sequence[str]) -> pd.DataFrame:
+def _prepare(part: CorpusPart, classes: Sequence[str], unlabelled: bool) -> pd.DataFrame:
     """Return a corpus's rows with prefixed names, mapped labels ("" = not used) and `reserved`."""
     rows = part.manifest.sort_values("utt", kind="stable").reset_index(drop=True)
     if rows["utt"].duplicated().any():
@@ -102,6 +103,8 @@ def _prepare(part: CorpusPart, classes: Sequence[str]) -> pd.DataFrame:
     table = label_table(
         part.name, part.default_labels, part.labels, classes, set(rows["raw_label"])
     )
+    if unlabelled:
+        table.setdefault("", None)
     root = Path(part.audio_root)
     return rows.assign(
         corpus=part.name,
@@ -142,7 +145,7 @@ def _check_classes(
 ) -> None:
     target = manifest[manifest["corpus"] == names[0]]
     empty = [name for name in classes if name not in set(target["label"])]
-    if not empty:
+    if not empty and not target.empty:
         return
     what = "clip" if target.empty else f"clip of the class {empty[0]}"
     counts = dropped.loc[dropped["corpus"] == names[0], "reason"].value_counts()

@@ -60,6 +60,9 @@ def read_split(fold: pd.DataFrame, manifest: pd.DataFrame, source: str = "manife
         )
     known = manifest[manifest["utt"].isin(held_out)]
     labels = dict(zip(known["utt"], known["label"], strict=True))
+    if "" in labels.values():
+        clip = min(utt for utt, label in labels.items() if not label)
+        raise InputError(f"{source}: clip {clip} is held out and has no label; expected one")
     return Split(parts["train"], parts["val"], parts["test"], labels)
 
 
@@ -91,7 +94,8 @@ def run_round(
     start:    checkpoint folder the first fit begins from; previous: weights and config of the
               round before for a warm start, else None.
     progress: saves where the fit is; the caller finishes it once everything is written.
-    Returns the model, the fit, and the frames "val", "test" (utt, p_<class>…) and "pool".
+    Returns the model, the fit, and the frames "val", "test" (utt, p_<class>…; none without test
+    clips) and "pool".
     """
     unknown = set(labelled["utt"]) - set(split.train)
     if unknown:
@@ -130,7 +134,8 @@ def run_round(
     known = set(labelled["utt"])
     rest = [utt for utt in split.train if utt not in known]
     frames = {"val": _probabilities(model, val, device, pause)}
-    frames["test"] = _probabilities(model, load_clips(latents, split.test), device, pause)
+    if split.test:  # people's own speech has no test clips
+        frames["test"] = _probabilities(model, load_clips(latents, split.test), device, pause)
     frames["pool"] = _probabilities(model, load(rest), device, pause)
     return model, fitted, frames
 
@@ -185,7 +190,7 @@ def write_round(
     """Write predictions.tsv, pool.tsv, history.tsv, metrics.json and model/ into `folder`."""
     scored: dict[str, Any] = {}
     predictions: list[pd.DataFrame] = []
-    for name in ("test", "val"):
+    for name in ("test", "val") if split.test else ("val",):
         frame = frames[name].copy()
         truth = [split.held_out_labels[utt] for utt in frame["utt"]]
         probs = frame[[f"p_{label}" for label in model.classes]].to_numpy()

@@ -1,0 +1,148 @@
+"""Reading what people answered: every file of a run, nothing dropped without a word.
+
+Answers are keyed by clip, wherever they were given: one for a clip that is asked for later is used
+then. Light on imports: the Snakefile reads this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from after_ser.annotation.label_studio import read_export
+from after_ser.annotation.places import ADJUDICATE, ANSWERS, QUERY, QUEUE
+from after_ser.annotation.queue_csv import STATUSES, read_query, read_rows
+from after_ser.errors import InputError
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one annotator said of one clip: a label of the classes, or skipped or unusable.
+
+    `said` is the label or that status; `decides` where it comes from a file adjudicate*; `where`
+    is file and line.
+    """
+
+    utt: str
+    said: str
+    annotator: str
+    decides: bool
+    where: str
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A row or file that could not be used as it is: what it is about, and what is wrong."""
+
+    where: str
+    utt: str
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Answered:
+    """All answers of a run by clip, each annotator's once, and what was wrong with the files.
+
+    `asked` lists the clips of every query that was published.
+    """
+
+    by_clip: dict[str, list[Answer]]
+    problems: list[Problem]
+    asked: set[str]
+
+
+def read_answered(folder: Path, classes: Sequence[str]) -> Answered:
+    """Return everything that was answered below annotations/{run} (which may not be there yet).
+
+    Labels are compared with `classes` without regard to case. Reported as problems and not used:
+    files and rows that cannot be understood, unknown labels. Reported and used: copies of an
+    answer, and clips that nobody asked for.
+    """
+    problems: list[Problem] = []
+    found: list[Answer] = []
+    asked: set[str] = set()
+    known = {name.casefold(): name for name in classes}
+    for own in sorted(path for path in _entries(folder) if path.is_dir()):
+        if (own / QUERY).is_file():
+            asked.update(read_query(own / QUERY))
+        for path in _files(own, problems):
+            try:
+                rows = read_export(path) if path.suffix.lower() == ".json" else read_rows(path)
+            except InputError as error:
+                problems.append(Problem(str(path), "", "file", str(error)))
+                continue
+            decides = path.name.lower().startswith(ADJUDICATE)
+            for line, row in rows:
+                where = f"{path}:{line}"
+                answer = _answer(row, known, decides, where)
+                if isinstance(answer, Problem):
+                    problems.append(answer)
+                elif answer is not None:
+                    found.append(answer)
+    by_clip: dict[str, list[Answer]] = {}
+    for answer in found:
+        own_answers = by_clip.setdefault(answer.utt, [])
+        copy = next((one for one in own_answers if _same(one, answer)), None)
+        if copy is None:
+            own_answers.append(answer)
+        else:
+            text = f"says again what {copy.where} says; counted once"
+            problems.append(Problem(answer.where, answer.utt, "duplicate", text))
+    for utt in sorted(set(by_clip) - asked):
+        text = "nobody asked for this clip; used where it is asked for later"
+        problems.append(Problem(by_clip[utt][0].where, utt, "not asked for", text))
+    return Answered(by_clip, problems, asked)
+
+
+def _same(one: Answer, other: Answer) -> bool:
+    return (one.said, one.annotator, one.decides) == (other.said, other.annotator, other.decides)
+
+
+def _entries(folder: Path) -> Iterator[Path]:
+    if folder.is_dir():
+        yield from folder.iterdir()
+
+
+def _files(own: Path, problems: list[Problem]) -> list[Path]:
+    """Return the files that may hold answers: the queue itself, decisions, and what was put in."""
+    beside = [
+        path
+        for path in _entries(own)
+        if path.name == QUEUE
+        or (path.name.lower().startswith(ADJUDICATE) and path.suffix.lower() == ".csv")
+    ]
+    given = []
+    for path in _entries(own / ANSWERS):
+        if path.name.startswith((".", "~$")) or path.is_dir():
+            continue  # of the file manager or the spreadsheet
+        if path.suffix.lower() in (".csv", ".tsv", ".json") and path.is_file():
+            given.append(path)
+        else:
+            text = "is no file with CSV or JSON; expected a filled queue or Label Studio's export"
+            problems.append(Problem(str(path), "", "file", text))
+    return [*sorted(beside), *sorted(given)]
+
+
+def _answer(
+    row: dict[str, str], known: dict[str, str], decides: bool, where: str
+) -> Answer | Problem | None:
+    utt, label = row.get("utt", ""), row.get("label", "")
+    status = row.get("status", "").lower()
+    if not label and not status:
+        return None  # not answered yet
+    if not utt:
+        return Problem(where, "", "row", "has no clip; expected its name under utt")
+    if status not in ("", *STATUSES):
+        text = f"status {status!r}; expected one of {', '.join(STATUSES)} or nothing"
+        return Problem(where, utt, "unknown status", text)
+    if status in ("skipped", "unusable"):
+        if label:
+            text = f"has the label {label!r} and is {status}; expected one of the two"
+            return Problem(where, utt, "contradiction", text)
+        return Answer(utt, status, row.get("annotator", ""), decides, where)
+    if label.casefold() not in known:
+        text = f"label {label!r}; expected one of {', '.join(known.values())}"
+        return Problem(where, utt, "unknown label", text)
+    return Answer(utt, known[label.casefold()], row.get("annotator", ""), decides, where)

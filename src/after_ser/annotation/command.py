@@ -1,0 +1,62 @@
+"""`python -m after_ser own`: one run after the other until a person is needed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from after_ser.annotation.check import asks_people
+from after_ser.annotation.state import State, read_state, waiting_line
+from after_ser.config import resolve
+from after_ser.errors import InputError
+from after_ser.grid import cells
+
+SCHEMA = Path("config/schema/config.schema.yaml")
+
+
+def ask_people(configfile: Path, audio: str, arguments: list[str]) -> tuple[str, list[str], str]:
+    """Run Snakemake until something waits for answers or all is done.
+
+    Return the run's name, the arguments Snakemake was given, and what to do next.
+
+    audio: the folder of the recordings, the config's corpora_root; arguments: more of Snakemake's.
+    A question that was answered before it was asked (labels brought along) needs nobody, so the
+    next run follows at once. Raises InputError where there is no such folder, and SystemExit with
+    Snakemake's status where it failed.
+    """
+    if not audio or not Path(audio).expanduser().is_dir():
+        raise InputError(f"AUDIO={audio}: no such folder; expected one with your recordings")
+    # the text reaches YAML as it is: see the command `quoted`
+    root = f"corpora_root=!!str {json.dumps(str(audio), ensure_ascii=False)} #"
+    given = ["--configfile", str(configfile), *arguments, "--config", root]
+    config = _config(configfile, audio)
+    while True:
+        before = _state(config).done
+        done = subprocess.run([sys.executable, "-m", "snakemake", *given], check=False)
+        if done.returncode:
+            raise SystemExit(done.returncode)
+        state = _state(config)
+        if state.next is None or state.published or state.done == before:
+            return str(config["run"]), given, waiting_line(state)
+
+
+def _config(configfile: Path, audio: str) -> dict[str, Any]:
+    try:
+        text = configfile.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{configfile}: {error.strerror}; expected a config file") from None
+    config = resolve({**yaml.safe_load(text), "corpora_root": audio}, SCHEMA)
+    if not any(asks_people(config, arm["protocol"]) for arm in config["arms"].values()):
+        raise InputError(f"{configfile}: no arm's oracle is a person; expected kind: human")
+    return config
+
+
+def _state(config: dict[str, Any]) -> State:
+    own = [cell for cell in cells(config) if asks_people(config, cell.protocol)]
+    oracle = config["protocols"][own[0].protocol]["oracle"]
+    return read_state(config["run"], len(own), config["classes"], oracle)

@@ -1,0 +1,104 @@
+"""How far a run with a person as the oracle has come, from its files alone.
+
+Light on imports: the Snakefile asks, to know where the DAG ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from after_ser.annotation.answers import Answered, read_answered
+from after_ser.annotation.places import PROBLEMS, QUERY, QUEUE, ROOT, every_question, folder_of
+from after_ser.annotation.queue_csv import read_query
+from after_ser.annotation.resolve import Resolved, resolve_answers
+
+
+@dataclass(frozen=True)
+class State:
+    """Questions and answers of a run.
+
+    done:     what was asked and answered completely, in order (val, round0 ...).
+    next:     what comes after that: published and not answered completely, or not asked yet.
+              None where everything was answered.
+    resolved: the state of every published query up to `next`.
+    answered: all answers.
+    """
+
+    run: str
+    done: list[str]
+    next: str | None
+    answered: Answered
+    resolved: dict[str, Resolved] = field(default_factory=dict)
+    root: Path = ROOT
+
+    @property
+    def published(self) -> bool:
+        """Whether a person is waited for: `next` was asked."""
+        return self.next in self.resolved
+
+    def digest(self, asked: str) -> str:
+        """Return a hash of the answers to one query, "" while it is not answered completely."""
+        found = self.resolved.get(asked)
+        return found.digest if found is not None and found.complete else ""
+
+
+def read_state(
+    run: str,
+    rounds: int,
+    classes: Sequence[str],
+    oracle: Mapping[str, Any],
+    root: Path = ROOT,
+) -> State:
+    """Return how far a run of so many rounds (round 0 included) has come.
+
+    Raises InputError where a published query.tsv was changed.
+    """
+    answered = read_answered(root / run, classes)
+    done: list[str] = []
+    resolved: dict[str, Resolved] = {}
+    for asked in every_question(rounds):
+        query = folder_of(run, asked, root) / QUERY
+        if not query.is_file():
+            return State(run, done, asked, answered, resolved, root)
+        resolved[asked] = resolve_answers(read_query(query), answered.by_clip, oracle)
+        if not resolved[asked].complete:
+            return State(run, done, asked, answered, resolved, root)
+        done.append(asked)
+    return State(run, done, None, answered, resolved, root)
+
+
+def waiting_line(state: State) -> str:
+    """Return the one line that says what to do next; "" where nobody is waited for."""
+    if state.next is None:
+        return f"{state.run}: every question is answered"
+    if not state.published:
+        asked = state.done[-1] if state.done else ""
+        if not asked:
+            return ""
+        return f"{state.run}: {asked} is answered: the same command goes on"
+    folder, found = folder_of(state.run, state.next, state.root), state.resolved[state.next]
+    total = len(found.labels) + len(found.out) + len(found.missing) + len(found.disputed)
+    parts = []
+    if found.missing:
+        parts.append(f"{len(found.missing)} of {total} clips of {state.next} have no answer yet")
+    if found.disputed:
+        parts.append(f"answers differ on {len(found.disputed)} (decide in {_newest_list(folder)})")
+    text = " and ".join(parts)
+    unused = [p for p in state.answered.problems if p.kind not in ("duplicate", "not asked for")]
+    if unused:
+        text += f"; {len(unused)} rows or files could not be used (see {folder / PROBLEMS})"
+    if found.missing:
+        text += f": open {folder / 'page.html'} or fill in {folder / QUEUE}, then"
+    else:
+        text += ": then"
+    return f"{state.run}: {text} give the same command again"
+
+
+def _newest_list(folder: Path) -> Path:
+    from after_ser.annotation.places import ADJUDICATE
+
+    lists = sorted(folder.glob(f"{ADJUDICATE}*.csv"), key=lambda path: (len(path.name), path.name))
+    return lists[-1] if lists else folder / f"{ADJUDICATE}.csv"

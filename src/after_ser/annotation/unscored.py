@@ -1,0 +1,34 @@
+"""Queries that no strategy made, and what people had labelled before anything was asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from after_ser.runtime.atomic import read_tsv
+
+COLUMNS = ["utt", "rank", "score"]
+
+
+def unscored_query(utts: Sequence[str]) -> pd.DataFrame:
+    """Return a query that asks for clips in the given order: utt, rank, score 0."""
+    return pd.DataFrame(
+        {"utt": list(utts), "rank": range(1, len(utts) + 1), "score": "0"}, columns=COLUMNS
+    )
+
+
+def empty_query() -> pd.DataFrame:
+    """Return the query of a round that has nothing to ask for."""
+    return pd.DataFrame(columns=COLUMNS, dtype=str)
+
+
+def given_labels(manifest: str | Path) -> dict[str, str]:
+    """Return clip to label of a dataset's manifest, of the clips that have one.
+
+    In a run that asks people these are the labels they brought along.
+    """
+    table = read_tsv(manifest, columns=("utt", "label"))
+    known = table[table["label"] != ""]
+    return dict(zip(known["utt"], known["label"], strict=True))
