@@ -25,7 +25,7 @@ GPUS = $$($(BIN)/python -m after_ser gpu-resources $(1))
 PARALLEL := --numprocesses $(CORES) --no-loadscope-reorder
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 
-.PHONY: help demo demo-full own test-own open open-full open-quick download fewshot test test-fast test-browser test-slurm test-faults soak lint refresh resume lock export clean
+.PHONY: help plan bench demo demo-full own test-own open open-full open-quick download fewshot test test-fast test-browser test-slurm test-faults soak lint refresh resume lock lock-bench export clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -120,6 +120,13 @@ lock: .venv/installed  ## remake the pinned environment from envs/requirements.i
 	build/lock/bin/pip install --quiet -r envs/requirements.in
 	build/lock/bin/pip freeze --all | grep -viE '^(pip|after[-_]ser)\b' > envs/requirements.txt
 
+lock-bench: .venv/installed  ## remake the pinned packages of make bench
+	$(PYTHON) -m venv build/lock
+	build/lock/bin/pip install --quiet -r envs/requirements.txt
+	build/lock/bin/pip install --quiet -c envs/requirements.txt -r envs/requirements-bench.in
+	build/lock/bin/pip freeze --all | grep -viE '^(pip|after[-_]ser)\b' | \
+	  grep -vxFf envs/requirements.txt > envs/requirements-bench.txt
+
 resume: .venv/installed  ## go on with an interrupted run: make resume [RUN=name] [ARGS='--configfile ...']
 	@$(BIN)/python -m after_ser resume $(if $(RUN),--run $(RUN)) $(ARGS)
 
@@ -128,6 +135,18 @@ test-faults: .venv/installed  ## kill, fill the disk, cut files; then make resum
 
 soak: .venv/installed  ## random kills for MINUTES minutes: make soak [MINUTES=40] [KILLS=200] [SEED=0]
 	$(BIN)/python tests/faults/soak.py --minutes $(MINUTES) --kills $(KILLS) --seed $(SEED)
+
+.venv/bench: .venv/installed envs/requirements-bench.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -r envs/requirements-bench.txt
+	touch $@
+
+bench: .venv/bench  ## speed beside what people use, an hour: make bench [CORPORA=<folder>] [ARGS=--quick]
+	@if [ -d "$$CORPORA_FOLDER" ]; then set -- --data "$$CORPORA_FOLDER"; fi; \
+	$(BIN)/python benchmarks/run.py "$$@" $(ARGS)
+
+plan: .venv/installed  ## what a run will cost, and did: make plan CONFIG=config/paper.yaml [GPUS=n] [CORES=n]
+	@$(BIN)/python -m after_ser plan $(or $(CONFIG),config/config.yaml) --cores $(CORES) \
+	  $(if $(filter command%,$(origin GPUS)),--gpus $(GPUS))
 
 clean:  ## remove what the demo made
 	rm -rf results/demo results/demo-full results/corpora/synthetic-*

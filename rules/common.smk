@@ -482,7 +482,10 @@ def initial_settings(wildcards):
 
 def settings_of_fit(wildcards):
     """What a fit depends on, and no more."""
-    return fit_settings(CONFIG["protocols"][wildcards.protocol])
+    settings = fit_settings(CONFIG["protocols"][wildcards.protocol])
+    # at its default it is no setting, so that results from before it existed stay valid
+    own = {} if CONFIG["precision"] == "auto" else {"precision": CONFIG["precision"]}
+    return {**settings, **own}
 
 
 def scoring_settings(wildcards):

@@ -13,6 +13,7 @@ import yaml
 from after_ser.annotation.command import ask_people
 from after_ser.errors import InputError
 from after_ser.export.command import add_export
+from after_ser.plan import command as planning
 from after_ser.predict.command import add_predict
 from after_ser.prune import prune
 from after_ser.resume import resume, run_command
@@ -47,6 +48,7 @@ def main(arguments: list[str]) -> int:
     resuming.add_argument("--run", default="", help="its name; the last one if left out")
     add_export(commands)
     add_predict(commands)
+    planning.add_parser(commands)
     own = commands.add_parser(
         "own", help="let people label a folder of audio; more arguments are Snakemake's"
     )
@@ -58,6 +60,8 @@ def main(arguments: list[str]) -> int:
             if rest:
                 parser.error(f"unrecognized arguments: {' '.join(rest)}")
             return int(given.command_of(given))
+        if given.command == "plan":
+            return planning.run(given)
         if given.command == "gpu-resources":
             print(" ".join(gpu_resources(Path(given.configfile))))
             return 0

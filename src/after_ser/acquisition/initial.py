@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from kneed import KneeLocator
-from sklearn.cluster import KMeans
 
 from after_ser.acquisition.base import Floats
 
@@ -30,6 +28,9 @@ def cluster(embeddings: Floats, k_min: int, k_max: int, seed: int) -> Clustering
     the curve has none, the middle of the range is taken and `knee_found` is False. k never
     exceeds the number of different embeddings.
     """
+    from kneed import KneeLocator
+    from sklearn.cluster import KMeans
+
     distinct = len(np.unique(embeddings, axis=0))
     candidates = list(range(min(k_min, distinct), min(k_max, distinct) + 1))
     fits = {
@@ -92,6 +93,8 @@ def released_picks(
     and a clip may be taken by another centre than its own. (Its embeddings are x-vectors of a
     speaker-verification model; which ones are given is the caller's choice.)
     """
+    from sklearn.cluster import KMeans
+
     k = min(RELEASED_CLUSTERS, len(np.unique(embeddings, axis=0)))
     centres = KMeans(k, n_init=10, random_state=seed % 2**32).fit(embeddings).cluster_centers_
     norms = np.linalg.norm(embeddings, axis=1) * np.linalg.norm(centres, axis=1)[:, None]

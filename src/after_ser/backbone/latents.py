@@ -115,12 +115,48 @@ def _rows(manifest_tsv: str | os.PathLike[str], utts: Iterable[str] | None) -> p
     return manifest.reset_index(drop=True)
 
 
+class StoredFrames(Sequence[np.ndarray]):
+    """Latents of some clips, float16 [T_i, D] each, which are read whenever they are asked for.
+
+    Read, not mapped: pages of a mapped file count as the job's memory.
+    """
+
+    def __init__(
+        self, path: Path, first: int, dimension: int, offsets: np.ndarray, lengths: np.ndarray
+    ) -> None:
+        """`first` is the first frame's position in the file, in bytes; the others count frames."""
+        self._file = open(path, "rb")  # noqa: SIM115
+        self._path, self._first, self._dimension = path, first, dimension
+        self._offsets, self.lengths = offsets, lengths
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __getitem__(self, at: Any) -> Any:
+        """Return one clip's latents, or a list of those of a slice."""
+        if isinstance(at, slice):
+            return [self[index] for index in range(*at.indices(len(self)))]
+        width = 2 * self._dimension
+        count = int(self.lengths[at]) * width
+        place = self._first + int(self._offsets[at]) * width
+        found = os.pread(self._file.fileno(), count, place)
+        if len(found) != count:
+            raise InputError(f"latents: {self._path} is cut; expected one extraction's files")
+        return np.frombuffer(found, dtype=np.float16).reshape(-1, self._dimension)
+
+    def first(self, longest: int) -> StoredFrames:
+        """Return them without what comes after their first `longest` frames."""
+        lengths = np.minimum(self.lengths, longest)
+        return StoredFrames(self._path, self._first, self._dimension, self._offsets, lengths)
+
+
 class Latents:
     """Read access to a folder of `extract_latents`; use it as a context manager, or close it."""
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         """Open latents.npy without reading it into memory."""
         folder = Path(folder)
+        self._path = folder / LATENTS
         index = read_tsv(folder / INDEX)
         self.utts: list[str] = list(index["utt"])
         self._row = {utt: row for row, utt in enumerate(self.utts)}
@@ -145,6 +181,19 @@ class Latents:
         row = self._index(utt)
         start = self._offset[row]
         return np.array(self._store[start : start + self._frames[row]])
+
+    def stored(self, utts: Sequence[str]) -> StoredFrames:
+        """Return the clips' latents, to be read from the file one by one; `close` changes nothing.
+
+        For those of a whole pool, which would be gigabytes in memory.
+        """
+        rows = np.array([self._index(utt) for utt in utts], dtype=np.int64)
+        if self._store is None:
+            raise ValueError("these latents are closed")
+        first = int(self._store.offset)
+        return StoredFrames(
+            self._path, first, self.dimension, self._offset[rows], self._frames[rows]
+        )
 
     def length(self, utt: str) -> int:
         """Return the clip's number of frames T."""

@@ -10,6 +10,7 @@ are equal to its bit for bit on the CPU (tests/test_backbone_transformer.py).
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -107,14 +108,20 @@ class PositionalConvolution(nn.Module):
         """Draw the weights anew."""
         super().__init__()
         width = config.num_conv_pos_embeddings
-        convolution = nn.Conv1d(
-            config.hidden_size,
-            config.hidden_size,
-            width,
-            padding=width // 2,
-            groups=config.num_conv_pos_embedding_groups,
-        )
-        self.conv = weight_norm(convolution, name="weight", dim=2)
+        with ExitStack() as real:
+            if torch.get_default_device().type == "meta":
+                # a norm of weights that are not there would load torch's compiler, over a second:
+                # so they are drawn, unnoticed by the caller's draws, and assigned like the others
+                real.enter_context(torch.device("cpu"))
+                real.enter_context(torch.random.fork_rng(devices=[]))
+            convolution = nn.Conv1d(
+                config.hidden_size,
+                config.hidden_size,
+                width,
+                padding=width // 2,
+                groups=config.num_conv_pos_embedding_groups,
+            )
+            self.conv = weight_norm(convolution, name="weight", dim=2)
         self.surplus = 1 - width % 2  # an even kernel gives one frame too many
         self.activation = ACTIVATIONS[config.feat_extract_activation]
 

@@ -105,7 +105,7 @@ class Requests:
             "mem_mb": self._part(rule, lambda r: r.mem_mb),
             "runtime": self._part(rule, lambda r: r.minutes),
         }
-        cpus = self._cpus(rule)
+        cpus = self.cpus(rule)
         if cpus > 1:
             part["cpus_per_task"] = cpus
         if rule in ON_GPU and self._gpus:
@@ -130,17 +130,25 @@ class Requests:
 
         return resource
 
-    def _cpus(self, rule: str) -> int:
+    def cpus(self, rule: str) -> int:
+        """Return the CPUs of a rule's jobs."""
         if rule in ON_GPU or rule in WITH_THREADS:
             return int(WITH_THREADS.get(rule) or self.config["threads"])
         return 1
 
+    def estimate(self, rule: str, wildcards: Wildcards) -> Estimate:
+        """Return the work of a job, without any margin."""
+        return ESTIMATES[rule](self, wildcards)
+
+    def gpus(self, rule: str, found: Estimate) -> int:
+        """Return how many GPUs a job of this work asks for."""
+        return self._gpus if rule in ON_GPU and found.on_gpu else 0
+
     def _request_of(self, rule: str, *values: str | None) -> Request:
         given = {name: value for name, value in zip(DEPENDS_ON, values, strict=True) if value}
-        estimate: Callable[[Requests, Wildcards], Estimate] = ESTIMATES[rule]
-        found = estimate(self, given)
-        gpus = self._gpus if rule in ON_GPU and found.on_gpu else 0
-        cpus = self._cpus(rule)
+        found = self.estimate(rule, given)
+        gpus = self.gpus(rule, found)
+        cpus = self.cpus(rule)
         speed = GPU_FLOPS if gpus else CPU_FLOPS * cpus
         seconds = found.seconds + found.flops / speed
         if gpus:
@@ -177,7 +185,7 @@ class Estimate:
     flops: operations of a model; seconds: what else takes time, on one CPU; mem_mb: what it holds
     besides the model; shape: the model; trained_frames: frames of a training batch;
     single_clips: training steps on one clip at a time; on_gpu: False where this job has no use
-    for one.
+    for one; forward: those of the operations that no backward follows, where some have one.
     """
 
     flops: float = 0.0
@@ -187,6 +195,7 @@ class Estimate:
     trained_frames: float = 0.0
     single_clips: float = 0.0
     on_gpu: bool = True
+    forward: float = 0.0
 
 
 def _rounded(value: float, step: int) -> int:
@@ -331,10 +340,11 @@ def _fit(requests: Requests, wildcards: Wildcards) -> Estimate:
         steps = max(1, ceil(train.clips / protocol["batch_size"]))
         epochs = min(epochs, ceil(protocol["max_steps"] / steps))
     val = config["datasets"][wildcards["dataset"]]["val"]["share"]
-    heard = epochs * (TRAINING * train.seconds + val * speech.seconds) + speech.seconds
+    scored = epochs * val * speech.seconds + speech.seconds
     crop_s = min(protocol["crop_s"], 1.5 * speech.seconds / max(speech.clips, 1))
     return Estimate(
-        flops=shape.transformer_flops * heard,
+        flops=shape.transformer_flops * (epochs * TRAINING * train.seconds + scored),
+        forward=shape.transformer_flops * scored,
         mem_mb=1000 + shape.latents_mb * speech.seconds,
         shape=shape,
         trained_frames=protocol["batch_size"] * crop_s * shape.frames_per_second,
@@ -479,6 +489,8 @@ ESTIMATES: dict[str, Callable[[Requests, Wildcards], Estimate]] = {
     "fewshot_prefinetune": _fewshot_prefinetune,
     "fewshot_adapt": _fewshot_adapt,
 }
+#: Rules whose jobs are those of another one with other inputs (`use rule`).
+SAME_WORK = {"fit_round0": "fit_round", "ptapt": "tapt", "merge_own_corpora": "merge_corpora"}
 #: Rules that run a model, and so may ask for a GPU.
 ON_GPU = frozenset(
     {

@@ -115,7 +115,7 @@ class Shape:
 
         Attention's quadratic part is left out: a tenth at 10 s, which the margin covers.
         """
-        return 2 * self.frames_per_second * self._transformer_parameters
+        return 2 * self.frames_per_second * self.transformer_parameters
 
     @property
     def parameters(self) -> float:
@@ -125,7 +125,7 @@ class Shape:
             before * after * kernel
             for before, after, kernel in zip(widths, self.conv_dim, self.kernels, strict=False)
         )
-        return cnn + self._transformer_parameters
+        return cnn + self.transformer_parameters
 
     @property
     def latents_mb(self) -> float:
@@ -133,7 +133,8 @@ class Shape:
         return self.latent_bytes * self.frames_per_second * self.conv_dim[-1] / 1e6
 
     @property
-    def _transformer_parameters(self) -> float:
+    def transformer_parameters(self) -> float:
+        """Parameters of projection and transformer, biases and positions left out."""
         layer = 4 * self.hidden**2 + 2 * self.hidden * self.intermediate
         return float(self.layers * layer + self.conv_dim[-1] * self.hidden)
 

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from after_ser.backbone.latents import StoredFrames
+
 
 @dataclass(frozen=True)
 class Clips:
-    """Latents in memory: one [T_i, D] array per clip, in the order of `utts`."""
+    """Latents: one [T_i, D] array per clip, in the order of `utts`; in memory or in their file."""
 
     utts: list[str]
-    frames: list[np.ndarray]
+    frames: Sequence[np.ndarray]
 
     def lengths(self) -> np.ndarray:
         """Return the number of frames of every clip."""
+        if isinstance(self.frames, StoredFrames):
+            return self.frames.lengths
         return np.array([len(frames) for frames in self.frames])
 
 
@@ -78,6 +83,8 @@ def collate(frames: list[np.ndarray], device: torch.device) -> tuple[Tensor, Ten
 
 def first_frames(clips: Clips, longest: int) -> Clips:
     """Return the clips without what comes after their first `longest` frames."""
+    if isinstance(clips.frames, StoredFrames):
+        return Clips(clips.utts, clips.frames.first(longest))
     return Clips(clips.utts, [frames[:longest] for frames in clips.frames])
 
 

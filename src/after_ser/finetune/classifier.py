@@ -27,7 +27,9 @@ class Classifier(nn.Module):
     ReLU, linear (default); "relu-mean-linear" is the released code's order;
     "sequence-classification" is transformers' Wav2Vec2ForSequenceClassification, also in how its
     first weights are drawn: a linear projector on every frame, masked mean, linear. With `augment`,
-    spans of frames and features are masked in training (after_ser.finetune.spec_augment).
+    spans of frames and features are masked in training (after_ser.finetune.spec_augment). With `bf16` set, projection and
+    transformer run under autocast; what follows is float32 all the same, since bfloat16 would give
+    many clips of a pool the same score.
     """
 
     mask_embedding: Tensor
@@ -53,6 +55,7 @@ class Classifier(nn.Module):
                 nn.init.normal_(layer.weight, std=body.config.initializer_range)
                 nn.init.zeros_(layer.bias)
         self.projection.requires_grad_(False)
+        self.bf16 = False
         self.augment = augment
         if augment:
             self.register_buffer("mask_embedding", body.mask_embedding)
@@ -62,10 +65,11 @@ class Classifier(nn.Module):
         """Return the pooled embedding that the last linear layer sees: [B, its width]."""
         frames = torch.arange(latents.shape[1], device=latents.device)
         valid = frames[None, :] < lengths[:, None]
-        hidden = self.projection(latents)
-        if self.augment and self.training:
-            hidden = spec_augment(hidden, self.mask_embedding, self.frames_per_second)
-        states = self.transformer(hidden, None if bool(valid.all()) else valid)
+        with torch.autocast(latents.device.type, torch.bfloat16, enabled=self.bf16):
+            hidden = self.projection(latents)
+            if self.augment and self.training:
+                hidden = spec_augment(hidden, self.mask_embedding, self.frames_per_second)
+            states = self.transformer(hidden, None if bool(valid.all()) else valid).float()
         if self.head == "relu-mean-linear":
             states = torch.relu(states)
         if self.head == SEQUENCE_CLASSIFICATION:

@@ -23,6 +23,7 @@ from after_ser.finetune.classifier import (
     save_classifier,
     start_classifier,
 )
+from after_ser.finetune.precision import uses_bf16
 from after_ser.finetune.predict import predict
 from after_ser.finetune.train import Fit, fit
 from after_ser.protocol import TRAINING
@@ -66,8 +67,18 @@ def read_split(fold: pd.DataFrame, manifest: pd.DataFrame, source: str = "manife
     return Split(parts["train"], parts["val"], parts["test"], labels)
 
 
+#: Latents of one split beyond this many bytes stay in their file: Merged's pool has 3 GB.
+IN_MEMORY = 500_000_000
+
+
 def load_clips(latents: Latents, utts: list[str]) -> Clips:
-    """Read the latents of `utts` into memory."""
+    """Return the latents of `utts`, in memory where they are few, else read when they are needed.
+
+    The numbers are the same either way.
+    """
+    frames = sum(latents.length(utt) for utt in utts)
+    if 2 * frames * latents.dimension > IN_MEMORY:
+        return Clips(utts, latents.stored(utts))
     return Clips(utts, [np.asarray(latents.frames(utt)) for utt in utts])
 
 
@@ -107,6 +118,7 @@ def run_round(
         )
     else:
         model = load_classifier(*previous)
+    model.bf16 = uses_bf16(settings.get("precision", "auto"), device)
     frames_per_second = 16_000 / math.prod(model.config.conv_stride)
 
     def load(utts: list[str]) -> Clips:

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from after_ser.errors import InputError
+from after_ser.finetune.adam import Adam
 from after_ser.finetune.batches import Clips, collate, crop, epoch_batches
 from after_ser.finetune.classifier import Classifier
 from after_ser.finetune.predict import predict
@@ -63,7 +64,7 @@ def fit(
     longest = max(1, int(settings["crop_s"] * frames_per_second))
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     model.to(device)
-    optimiser = torch.optim.Adam(trained, lr=settings["learning_rate"])
+    optimiser = Adam(trained, lr=settings["learning_rate"])
     lengths = np.minimum(train.lengths(), longest)
     batching = (settings["shuffle"], settings["drop_last"])
     saved = None if progress is None else progress.resume()

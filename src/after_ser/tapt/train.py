@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,6 +70,24 @@ def pretrain(
         if termination.orphaned:  # nobody notes that it is done: it will be started again
             run.stop(termination)
         run.checkpoints.clear()
+
+
+def measurable(
+    start: Start,
+    clips: Sequence[Clip],
+    settings: PretrainSettings,
+    state_folder: str | os.PathLike[str],
+    device: str,
+    threads: int,
+) -> tuple[
+    Callable[[int], Batch], Callable[[int, Batch], dict[str, float]], Wav2Vec2ForPreTraining
+]:
+    """Return what makes a step's batch, what does the step, and the model, to measure them.
+
+    They are those of `pretrain`, and its arguments; nothing is written.
+    """
+    run = _Run(start, list(clips), settings, ("measured",), state_folder, device, threads)
+    return run.batches.make, run._one_step, run.model
 
 
 class _Run:

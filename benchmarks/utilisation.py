@@ -1,0 +1,153 @@
+"""Operations per second of the models, as a share of what matrix products reach on this machine.
+
+    python benchmarks/utilisation.py --data <folder with emodb and cremad>
+
+Operations are counted by the formulae of after_ser.cluster.work, in which attention's quadratic
+part, norms and activations are left out, so the shares are lower bounds. Padding counts as no
+work. Backward is twice forward.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from harness import Figure, Setting, interleaved, main, synchronise
+from material import ARCHITECTURES, CLASSES, SAMPLE_RATE, Material, material
+
+from after_ser.backbone.encode import ClipEncoder
+from after_ser.backbone.latents import Latents, extract_latents
+from after_ser.cluster.requests import TRAINING
+from after_ser.finetune.classifier import start_classifier
+from after_ser.finetune.predict import predict
+from after_ser.finetune.round import load_clips
+from after_ser.finetune.train import fit
+from after_ser.tapt.clips import Clip
+from after_ser.tapt.settings import PretrainSettings
+from after_ser.tapt.train import measurable
+
+SIZES = {"toy": 8, "small": 128, "base": 24}
+BATCH = {"toy": 4, "small": 32, "base": 8}
+#: Sides of square matrices; the fastest is the ceiling.
+_SIDES = (512, 1024, 2048, 4096)
+
+
+def measure(setting: Setting) -> Figure:
+    """Measure every size; the ceiling's own time is that of as many operations."""
+    figure = Figure("utilisation", "Use of the machine", "share of the matrix-product ceiling")
+    device = torch.device(setting.device)
+    sides = _SIDES[:1] if setting.quick else _SIDES if device.type == "cuda" else _SIDES[:3]
+    precisions = {"fp32": torch.float32} | ({"bf16": torch.bfloat16} if _has_bf16(device) else {})
+    for size in setting.sizes:
+        given = material(setting, size, SIZES[size])
+        ways, flops = _ways(given, size, setting)
+        ceilings: dict[str, list[float]] = {name: [] for name in precisions}
+        seconds: dict[str, list[float]] = {name: [] for name in ways}
+        for _ in range(setting.repeats):  # ceiling and work take turns
+            for name, kind in precisions.items():
+                ceilings[name].append(max(_product(side, kind, device) for side in sides))
+            for name, spent in interleaved(ways, 1, warm=_ == 0).items():
+                seconds[name] += spent
+        for name, spent in seconds.items():
+            shares = [
+                flops[name] / one / ceiling
+                for one, ceiling in zip(spent, ceilings["fp32"], strict=True)
+            ]
+            figure.add(size, {name: spent}, name)
+            figure.rows[-1].ratios[:] = shares
+            figure.targets.append((size, name, 0.5)) if "transformer" in name else None
+        figure.facts[size] = {
+            "seconds_of_audio": round(given.seconds, 1),
+            **{
+                f"ceiling_{name}_gflops": round(sorted(found)[len(found) // 2] / 1e9, 1)
+                for name, found in ceilings.items()
+            },
+        }
+    return figure
+
+
+def _has_bf16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
+    return bool(torch.cpu._is_avx512_bf16_supported())
+
+
+def _product(side: int, kind: torch.dtype, device: torch.device) -> float:
+    """Return operations per second of square matrix products, the best of a few."""
+    left, right = (torch.randn(side, side, device=device, dtype=kind) for _ in range(2))
+    best = 0.0
+    for _ in range(4):
+        begun = time.perf_counter()
+        left @ right
+        synchronise()
+        best = max(best, 2 * side**3 / (time.perf_counter() - begun))
+    return best
+
+
+def _ways(
+    given: Material, size: str, setting: Setting
+) -> tuple[dict[str, Callable[[], Any]], dict[str, float]]:
+    device, shape, seconds = torch.device(setting.device), given.shape, given.seconds
+    folder = setting.folder / f"latents-{size}"
+    extract_latents(given.model, given.manifest, None, folder, setting.device, setting.threads)
+    with Latents(folder) as store:
+        clips = load_clips(store, given.utts)
+        one = load_clips(store, given.utts[:1])
+    model = start_classifier(given.model, CLASSES, "mean-relu-linear", 0).to(device)
+    encoder = ClipEncoder(given.model, device)
+    prepared = [encoder.prepare(waveform) for waveform in given.waveforms]
+    settings: dict[str, Any] = {
+        **{"learning_rate": 1e-5, "batch_size": BATCH[size], "max_epochs": 1, "max_steps": 0},
+        **{"patience": 1, "crop_s": 1000.0, "class_weights": "none"},
+    }
+    lengths = [len(waveform) / SAMPLE_RATE for waveform in given.waveforms]
+    paths = [str(given.manifest.parent / f"{utt}.wav") for utt in given.utts]
+    heard = [
+        Clip(utt, path, length, utt)
+        for utt, path, length in zip(given.utts, paths, lengths, strict=True)
+    ]
+    per_step = max(max(lengths), BATCH[size] * seconds / len(heard))
+    make, step, _ = measurable(
+        ARCHITECTURES[size],
+        heard,
+        PretrainSettings(steps=100, warmup=1, seconds_per_step=per_step, crop_s=max(lengths)),
+        setting.folder / f"state-{size}",
+        setting.device,
+        setting.threads,
+    )
+    batch = make(0)
+    adapted = float(batch.valid.sum()) / shape.frames_per_second
+
+    def fine_tune() -> None:
+        fit(
+            model,
+            clips,
+            given.labels,
+            one,
+            given.labels[:1],
+            settings,
+            given.frames_per_second,
+            ("benchmark",),
+            device,
+            ua=lambda truth, probs: 0.0,
+        )
+
+    ways: dict[str, Callable[[], Any]] = {
+        "transformer, fine-tuning": fine_tune,
+        "transformer, scoring": lambda: predict(model, clips, device),
+        "CNN, a clip at a time": lambda: [encoder.encode(one) for one in prepared],
+        "TAPT step": lambda: step(0, batch),
+    }
+    both = shape.cnn_flops + shape.transformer_flops
+    return ways, {
+        "transformer, fine-tuning": TRAINING * shape.transformer_flops * seconds,
+        "transformer, scoring": shape.transformer_flops * seconds,
+        "CNN, a clip at a time": shape.cnn_flops * seconds,
+        "TAPT step": TRAINING * both * adapted,
+    }
+
+
+if __name__ == "__main__":
+    main(measure)

@@ -1,0 +1,82 @@
+"""What jobs did cost, from Snakemake's records and the workflow's own timing files."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+METADATA = Path(".snakemake/metadata")
+
+
+@dataclass
+class Actual:
+    """Of one rule: finished jobs, their seconds in all, and those inside of their steps."""
+
+    jobs: int = 0
+    seconds: float = 0.0
+    step_seconds: float = 0.0
+
+
+def finished_jobs(run: str, folder: Path = METADATA) -> tuple[dict[str, Actual], float]:
+    """Return what each rule's finished jobs of a run took, and the seconds it was at work in all.
+
+    A job took from its start to its last output. The second number is the length of the time in
+    which at least one job ran: breaks between two calls of Snakemake do not count.
+    """
+    jobs: dict[tuple[str, str], tuple[float, float]] = {}
+    steps: dict[str, float] = {}
+    for output, record in _records(folder):
+        logs = record.get("log") or []
+        begun, ended = record.get("starttime"), record.get("endtime")
+        if not logs or not begun or not ended or not _belongs(str(logs[0]), run):
+            continue
+        rule, key = record["rule"], (record["rule"], str(logs[0]))
+        known = jobs.get(key, (begun, ended))
+        jobs[key] = min(known[0], begun), max(known[1], ended)
+        if output.endswith("timing.json"):
+            steps[rule] = steps.get(rule, 0.0) + _wall(Path(output))
+    found: dict[str, Actual] = {}
+    for (rule, _), (begun, ended) in jobs.items():
+        one = found.setdefault(rule, Actual())
+        one.jobs += 1
+        one.seconds += ended - begun
+    for rule, seconds in steps.items():
+        found[rule].step_seconds = seconds
+    return found, _covered(list(jobs.values()))
+
+
+def _records(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield output path and record; a path too long for one file name is spread over folders."""
+    for file in folder.rglob("*"):
+        if not file.is_file():
+            continue
+        parts = [part.removeprefix("@") for part in file.relative_to(folder).parts]
+        try:
+            output = base64.b64decode("".join(parts), altchars=b"-_").decode("utf-8")
+            yield output, json.loads(file.read_text(encoding="utf-8"))
+        except (ValueError, binascii.Error, OSError):
+            continue
+
+
+def _belongs(log: str, run: str) -> bool:
+    return log.startswith((f"results/{run}/", "results/corpora/"))
+
+
+def _wall(path: Path) -> float:
+    try:
+        return float(json.loads(path.read_text(encoding="utf-8"))["wall_s"])
+    except (OSError, ValueError, KeyError):
+        return 0.0
+
+
+def _covered(spans: list[tuple[float, float]]) -> float:
+    total, until = 0.0, float("-inf")
+    for begun, ended in sorted(spans):
+        total += max(0.0, ended - max(begun, until))
+        until = max(until, ended)
+    return total

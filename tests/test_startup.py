@@ -1,0 +1,106 @@
+"""What a fit must not load, and that what is left out changes no number."""
+
+import subprocess
+import sys
+
+import numpy as np
+import torch
+from finetune_clips import CPU, random_clips, write_latents, write_start
+
+from after_ser.backbone.latents import Latents
+from after_ser.finetune import round as round_module
+from after_ser.finetune.adam import Adam
+from after_ser.finetune.batches import first_frames
+from after_ser.finetune.classifier import start_classifier
+from after_ser.finetune.predict import predict
+from after_ser.finetune.round import load_clips
+from after_ser.runtime.device import make_deterministic
+
+FIT = """
+import sys
+import torch
+from after_ser.finetune.adam import Adam
+from after_ser.finetune.classifier import start_classifier
+from after_ser.finetune.round import run_round
+from after_ser.runtime.device import make_deterministic
+from pathlib import Path
+
+make_deterministic()
+model = start_classifier(Path(sys.argv[1]), ["a", "b"], "mean-relu-linear", 0)
+optimiser = Adam([one for one in model.parameters() if one.requires_grad], lr=1e-3)
+loss = model(torch.randn(2, 9, 16), torch.tensor([9, 7])).sum()
+optimiser.zero_grad()
+loss.backward()
+optimiser.step()
+optimiser.load_state_dict(optimiser.state_dict())
+assert torch.are_deterministic_algorithms_enabled()
+assert torch.is_deterministic_algorithms_warn_only_enabled()
+heavy = {"torch._dynamo", "torch._inductor", "sympy", "transformers", "sklearn", "kneed"}
+print(sorted(heavy & set(sys.modules)))
+"""
+SUBSET = """
+import sys
+from after_ser.acquisition.initial import random_initial
+from after_ser.acquisition.oracle import answer
+print(sorted({"sklearn", "kneed", "torch", "scipy"} & set(sys.modules)))
+"""
+
+
+def loaded(code, *arguments):
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def test_a_fit_loads_neither_torchs_compiler_nor_transformers(tmp_path):
+    write_start(tmp_path)
+    assert loaded(FIT, tmp_path) == "[]"
+
+
+def test_a_random_subset_loads_no_clustering():
+    assert loaded(SUBSET) == "[]"
+
+
+def test_adam_is_torchs_bit_for_bit():
+    make_deterministic()
+    found = []
+    for kind in (torch.optim.Adam, Adam):
+        torch.manual_seed(0)
+        layer = torch.nn.Linear(7, 5)
+        optimiser = kind(layer.parameters(), lr=0.01)
+        for _ in range(4):
+            optimiser.zero_grad()
+            layer(torch.randn(3, 7)).square().sum().backward()
+            optimiser.step()
+        found.append([layer.weight.detach().clone(), optimiser.state_dict()["state"][0]["exp_avg"]])
+    for ours, theirs in zip(*found, strict=True):
+        assert torch.equal(ours, theirs) and ours.requires_grad is False
+
+
+def test_a_model_that_is_built_to_be_loaded_draws_nothing(tmp_path):
+    write_start(tmp_path)
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    from after_ser.backbone.transformer import load_body
+
+    body = load_body(tmp_path)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert all(not value.is_meta for value in body.transformer.state_dict().values())
+
+
+def test_latents_that_stay_in_their_file_give_the_same_numbers(tmp_path, monkeypatch):
+    clips = random_clips(20)
+    folder, start = write_latents(tmp_path / "latents", clips), write_start(tmp_path / "start")
+    model = start_classifier(start, ["a", "b"], "mean-relu-linear", 0)
+    order = clips.utts[::-1]
+    with Latents(folder) as latents:
+        kept = load_clips(latents, order)
+        monkeypatch.setattr(round_module, "IN_MEMORY", 0)
+        stored = load_clips(latents, order)
+    assert isinstance(kept.frames, list) and not isinstance(stored.frames, list)
+    assert (stored.lengths() == kept.lengths()).all()
+    for a, b in zip(kept.frames, stored.frames, strict=True):
+        assert a.dtype == b.dtype and (a == b).all()
+    assert (predict(model, kept, CPU) == predict(model, stored, CPU)).all()
+    short = first_frames(stored, 5), first_frames(kept, 5)
+    assert short[0].lengths().max() == 5
+    np.testing.assert_array_equal(predict(model, short[0], CPU), predict(model, short[1], CPU))
