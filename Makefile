@@ -91,10 +91,10 @@ test-browser: .venv/installed  ## the labelling page in a real browser (apt may 
 	      chromium chromium-driver > /dev/null; }
 	$(BIN)/python -m pytest tests/browser -m browser
 
-test-own: .venv/installed  ## a run that asks people, on real clips (AFTER_SER_TEST_DATA; under 5 minutes)
+test-own: .venv/installed  ## a run that asks people (on EmoDB where AFTER_SER_TEST_DATA has it; under 5 minutes)
 	$(BIN)/python -m pytest -m people tests/own
 
-test-slurm: .venv/installed  ## the workflow on a Slurm of the tests' own (root; under 8 minutes)
+test-slurm: .venv/installed  ## the workflow on a Slurm of the tests' own (root; some 10 minutes)
 	@for program in munged slurmctld slurmd slurmdbd mariadbd; do \
 	  PATH="$$PATH:/usr/sbin" command -v $$program > /dev/null && continue; \
 	  apt-get update -qq; \

@@ -48,7 +48,14 @@ def asked_files():
     questions = every_question(len(human_cells()))
     last = len(questions) if state.next is None else questions.index(state.next) + 1
     files = [f"{ANNOTATION}/{asked}.json" for asked in questions[:last]]
-    return files + unlabelled_work()
+    # val is asked for before round 0, so a round before the last question has been fitted
+    rounds = len(questions) - 1 if state.next is None else max(0, last - 2)
+    return files + progress_pages()[:rounds] + unlabelled_work()
+
+
+def progress_pages():
+    """The page after each round, of finished rounds and of those to come."""
+    return [f"{cell.folder}/progress.html" for cell in human_cells()]
 
 
 def unlabelled_work():
@@ -85,7 +92,7 @@ def frozen_query(wildcards):
 
 ENDING = None
 if workflow.is_main_process and human_cells():
-    ENDING = Ending(current_state, workflow.dryrun)
+    ENDING = Ending(current_state, progress_pages(), workflow.dryrun)
 
 
 def human_oracle():

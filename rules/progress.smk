@@ -34,7 +34,7 @@ rule progress:
         metrics=lambda w: rounds_so_far(w, "metrics.json"),
         predictions=lambda w: rounds_so_far(w, "predictions.tsv"),
         pools=lambda w: rounds_so_far(w, "pool.tsv"),
-        manifest=f"results/{RUN}/{{split}}/datasets/{{dataset}}/manifest.tsv",
+        manifest=fitted_manifest,
     output:
         page=f"{SEED}/{{place}}/progress.html",
         facts=f"{SEED}/{{place}}/progress.json",

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -76,6 +77,9 @@ def test_a_run_asks_for_val_then_for_one_round_after_the_other(checkout):
     assert (state().next, state().done) == ("round1", ["val", "round0"])
     assert state(rounds=1).next is None
     assert waiting_line(state(rounds=1)) == "mine: every question is answered"
+    Path("first.html").touch()
+    line = waiting_line(state(rounds=1), ["first.html", "second.html"])
+    assert line == "mine: every question is answered (so far: first.html)"
     assert state().digest("round0") and state().digest("round1") == ""
 
 
@@ -193,7 +197,7 @@ def test_val_keeps_labelled_clips_and_hides_train_s_labels(checkout):
 )
 def test_the_line_comes_where_the_run_went_well(checkout, capsys, events, spoken):
     ask("val", ["a", "b"])
-    ending = Ending(state, dry=True)
+    ending = Ending(state, (), dry=True)
     for event in events:
         getattr(ending, event)()
     ending._say()

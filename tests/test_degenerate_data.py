@@ -227,13 +227,13 @@ def test_val_without_a_class_chooses_by_the_others(start):
 
 
 def test_weights_that_overflow_behind_the_last_step_are_named(start, monkeypatch):
-    class Exploding(torch.optim.Adam):
+    class Exploding(train_module.Adam):
         def step(self, closure=None):
             super().step(closure)
             with torch.no_grad():
                 self.param_groups[0]["params"][-1].fill_(float("nan"))
 
-    monkeypatch.setattr(train_module.torch.optim, "Adam", Exploding)
+    monkeypatch.setattr(train_module, "Adam", Exploding)
     with pytest.raises(InputError) as caught:
         trained(start, labels(4), labels(4), learning_rate=0.5, batch_size=4)
     message = str(caught.value)

@@ -376,7 +376,15 @@ def test_make_hands_its_arguments_on_as_they_are(tmp_path, seed):
     (programs / "python").chmod(0o755)
     out = 'it\'s $(touch pwned) "mine" `touch pwned` $HOME ${BIN}'
     done = subprocess.run(
-        ["make", "-f", str(REPO / "Makefile"), "-o", ".venv/installed", "export"]
+        [
+            "make",
+            "--no-print-directory",
+            "-f",
+            str(REPO / "Makefile"),
+            "-o",
+            ".venv/installed",
+            "export",
+        ]
         + [f"BIN={programs}", "RUN=x", "ARM=a", "ROUND=0", f"OUT={out}", *seed],
         cwd=tmp_path,
         check=True,

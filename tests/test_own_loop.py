@@ -1,6 +1,6 @@
 """The loop of a run that asks people, by the workflow's own scripts in one process.
 
-`make test-own` runs the same with Snakemake on real clips.
+`make test-own` runs the same with Snakemake, on EmoDB or synthetic speech.
 """
 
 import csv

@@ -88,7 +88,8 @@ def test_rules_that_repeat_another_one_are_known():
             if line.startswith("use rule "):
                 words = line.split()
                 found[words[4]] = words[2]
-    assert found == SAME_WORK and set(SAME_WORK.values()) <= set(ESTIMATES)
+    asked = {rule: base for rule, base in found.items() if base in ESTIMATES}
+    assert asked == SAME_WORK and len(found) > len(asked)  # the others are local
 
 
 def test_architectures_have_the_size_of_the_backbone():

@@ -13,7 +13,7 @@ def main(snakemake):
         out_folder=Path(snakemake.output.latents).parent,
         device=snakemake.params.device,
         threads=snakemake.params.threads,
-        precision=snakemake.params.get("precision", "float16"),
+        precision=getattr(snakemake.params, "precision", "float16"),
     )
 
 

@@ -33,7 +33,7 @@ def main(snakemake):
         recorded_ua=read_json(given.metrics)["test"]["ua"],
         device=device,
         score=score,
-        precision=p.get("precision", "float16"),
+        precision=getattr(p, "precision", "float16"),
     )
     write_tsv(snakemake.output.scores, result)
 

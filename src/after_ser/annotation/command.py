@@ -14,7 +14,7 @@ from after_ser.annotation.check import asks_people
 from after_ser.annotation.state import State, read_state, waiting_line
 from after_ser.config import resolve
 from after_ser.errors import InputError
-from after_ser.grid import cells
+from after_ser.grid import Cell, cells
 
 SCHEMA = Path("config/schema/config.schema.yaml")
 
@@ -42,7 +42,8 @@ def ask_people(configfile: Path, audio: str, arguments: list[str]) -> tuple[str,
             raise SystemExit(done.returncode)
         state = _state(config)
         if state.next is None or state.published or state.done == before:
-            return str(config["run"]), given, waiting_line(state)
+            pages = [f"{cell.folder}/progress.html" for cell in _asked_cells(config)]
+            return str(config["run"]), given, waiting_line(state, pages)
 
 
 def _config(configfile: Path, audio: str) -> dict[str, Any]:
@@ -56,7 +57,11 @@ def _config(configfile: Path, audio: str) -> dict[str, Any]:
     return config
 
 
+def _asked_cells(config: dict[str, Any]) -> list[Cell]:
+    return [cell for cell in cells(config) if asks_people(config, cell.protocol)]
+
+
 def _state(config: dict[str, Any]) -> State:
-    own = [cell for cell in cells(config) if asks_people(config, cell.protocol)]
+    own = _asked_cells(config)
     oracle = config["protocols"][own[0].protocol]["oracle"]
     return read_state(config["run"], len(own), config["classes"], oracle)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import atexit
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import chdir
 
 from after_ser.annotation.state import State, waiting_line
@@ -19,9 +19,12 @@ from after_ser.errors import InputError
 class Ending:
     """Says at the end of the main process what a person has to do; knows how the run went."""
 
-    def __init__(self, read: Callable[[], State], dry: bool) -> None:
-        """Arrange for the line. `read` returns the state at the end; `dry` runs write no list."""
-        self._read, self._dry = read, dry
+    def __init__(self, read: Callable[[], State], pages: Sequence[str], dry: bool) -> None:
+        """Arrange for the line. `read` returns the state at the end; `dry` runs write no list.
+
+        pages: of the rounds' progress, in their order.
+        """
+        self._read, self._pages, self._dry = read, pages, dry
         self._folder = os.getcwd()  # which Snakemake leaves at the end of a run with --directory
         self._failed = False
         atexit.register(self._say)
@@ -44,7 +47,7 @@ class Ending:
                     from after_ser.annotation.publish import write_lists
 
                     write_lists(state)
-                line = waiting_line(state)
+                line = waiting_line(state, self._pages)
         except (InputError, OSError) as error:
             line = f"error: {error}"
         if line:

@@ -70,8 +70,17 @@ def read_state(
     return State(run, done, None, answered, resolved, root)
 
 
-def waiting_line(state: State) -> str:
-    """Return the one line that says what to do next; "" where nobody is waited for."""
+def waiting_line(state: State, pages: Sequence[str] = ()) -> str:
+    """Return the one line that says what to do next; "" where nobody is waited for.
+
+    pages: of the rounds' progress, in their order; the last one that exists is named.
+    """
+    line = _next_step(state)
+    so_far = [page for page in pages if Path(page).is_file()]
+    return f"{line} (so far: {so_far[-1]})" if line and so_far else line
+
+
+def _next_step(state: State) -> str:
     if state.next is None:
         return f"{state.run}: every question is answered"
     if not state.published:

@@ -490,7 +490,13 @@ ESTIMATES: dict[str, Callable[[Requests, Wildcards], Estimate]] = {
     "fewshot_adapt": _fewshot_adapt,
 }
 #: Rules whose jobs are those of another one with other inputs (`use rule`).
-SAME_WORK = {"fit_round0": "fit_round", "ptapt": "tapt", "merge_own_corpora": "merge_corpora"}
+SAME_WORK = {
+    "fit_round0": "fit_round",
+    "ptapt": "tapt",
+    "merge_own_corpora": "merge_corpora",
+    "ask_initial_set": "initial_set",
+    "ask_with_features": "acquire_with_features",
+}
 #: Rules that run a model, and so may ask for a GPU.
 ON_GPU = frozenset(
     {

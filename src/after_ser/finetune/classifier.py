@@ -27,9 +27,9 @@ class Classifier(nn.Module):
     ReLU, linear (default); "relu-mean-linear" is the released code's order;
     "sequence-classification" is transformers' Wav2Vec2ForSequenceClassification, also in how its
     first weights are drawn: a linear projector on every frame, masked mean, linear. With `augment`,
-    spans of frames and features are masked in training (after_ser.finetune.spec_augment). With `bf16` set, projection and
-    transformer run under autocast; what follows is float32 all the same, since bfloat16 would give
-    many clips of a pool the same score.
+    spans of frames and features are masked in training (after_ser.finetune.spec_augment). With
+    `bf16` set, projection and transformer run under autocast; what follows is float32 all the same,
+    since bfloat16 would give many clips of a pool the same score.
     """
 
     mask_embedding: Tensor

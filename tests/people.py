@@ -7,31 +7,44 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from after_ser.synthesis.write import write_corpus
+
+ROOT = Path(__file__).parents[1]
+CONFIG = ROOT / "tests/config/own.yaml"
+RUN = "tiny-own"
 COLUMNS = ("rank", "utt", "audio", "label", "status", "annotator", "comment")
 EMOTIONS = {"W": "anger", "N": "neutral", "T": "sad", "F": "happy"}
-#: Clips of four of EmoDB's speakers, two sentences each.
-CLIPS = "{speaker}a0{sentence}{emotion}?.flac"
 
 
-def write_speech(folder: Path, emodb: Path, labels: bool) -> dict[str, str]:
-    """Link a few dozen clips into `folder` and write labels.csv; return clip to true label."""
+def recordings(folder: Path) -> list[Path]:
+    """Return a few dozen clips of four speakers, each with EmoDB's file names.
+
+    They are EmoDB's where AFTER_SER_TEST_DATA has it, else synthetic ones written to `folder`.
+    """
+    data = os.environ.get("AFTER_SER_TEST_DATA")
+    if data:
+        clips = [
+            clip
+            for clip in sorted((Path(data) / "emodb/wav").glob("*a0[12]?*.flac"))
+            if clip.stem[:2] in ("03", "08", "10", "13") and clip.stem[5] in EMOTIONS
+        ]
+    else:
+        planned = write_corpus("emodb", folder, clips=60, speakers=4, seed=0)
+        clips = sorted(folder / clip.path for clip in planned if not clip.twin)
+        clips = [clip for clip in clips if clip.stem[5] in EMOTIONS]
+    assert len(clips) > 25 and len({clip.stem[:2] for clip in clips}) == 4, clips
+    return clips
+
+
+def write_speech(folder: Path, clips: list[Path], labels: bool) -> dict[str, str]:
+    """Link the clips into `folder` and write labels.csv; return clip to true label."""
     folder.mkdir(parents=True)
-    found = sorted(
-        clip
-        for speaker in ("03", "08", "10", "13")
-        for sentence in ("1", "2")
-        for emotion in EMOTIONS
-        for clip in emodb.glob(
-            f"wav/{CLIPS.format(speaker=speaker, sentence=sentence, emotion=emotion)}"
-        )
-    )
     rows = ["path,speaker,label"]
-    for clip in found:
+    for clip in clips:
         (folder / clip.name).symlink_to(clip)
         rows.append(f"{clip.name},{clip.name[:2]},{true_label(clip.stem) if labels else ''}")
     (folder / "labels.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
-    return {f"speech/{clip.stem}": true_label(clip.stem) for clip in found}
+    return {f"speech/{clip.stem}": true_label(clip.stem) for clip in clips}
 
 
 def true_label(name: str) -> str:
@@ -49,6 +62,11 @@ def snakemake(folder: Path, config: Path, *arguments: str) -> subprocess.Complet
         text=True,
         timeout=1800,
     )
+
+
+def last_line(done: subprocess.CompletedProcess[str]) -> str:
+    """Return what the run said at the very end: what to do now."""
+    return done.stderr.rstrip().rpartition("\n")[2]
 
 
 def read_queue(folder: Path) -> list[dict[str, str]]:
