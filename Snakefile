@@ -19,6 +19,7 @@ if not workflow.configfiles:
 include: "rules/common.smk"
 include: "rules/cluster.smk"
 include: "rules/people.smk"
+include: "rules/rounds.smk"
 
 
 report: "workflow/report/workflow.rst"

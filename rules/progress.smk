@@ -5,30 +5,6 @@ OUTPUTS: progress.html and progress.json in the round's folder
 """
 
 
-def rounds_so_far(wildcards, name):
-    """A file of every round up to this one; round 0 is shared, as in `previous_round`."""
-    strategy, _, last = wildcards.place.rpartition("/")
-    known = dict(wildcards.items())
-    own = SEED.format(**known)
-    if not strategy:
-        return [f"{own}/round0/{name}"]
-    known["protocol"] = round0_protocol(CONFIG["protocols"], wildcards.protocol)
-    later = range(1, int(last.removeprefix("round")) + 1)
-    return [
-        f"{SEED.format(**known)}/round0/{name}",
-        *(f"{own}/{strategy}/round{index}/{name}" for index in later),
-    ]
-
-
-def planned_fraction(wildcards):
-    """The labelled fraction that the next round of the config's budget brings, None after the last."""
-    index = int(wildcards.place.rpartition("round")[2]) + 1
-    if index >= len(CONFIG["budget"]):
-        return None
-    shift = CONFIG["protocols"][wildcards.protocol]["budget_shift"]
-    return labelled_fraction(CONFIG["budget"], index, shift)
-
-
 rule progress:
     input:
         metrics=lambda w: rounds_so_far(w, "metrics.json"),
