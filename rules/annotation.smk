@@ -232,7 +232,7 @@ rule rounds:
     conda:
         "../envs/environment.yaml"
     params:
-        method_version="rounds-1",
+        method_version="rounds-2",
     message:
         "Rounds of {RUN}"
     script:

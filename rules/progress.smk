@@ -1,6 +1,7 @@
 """The page after each round: learning curve on val, the next round's gain, stopping criteria.
 
-REQUIRED INPUTS: metrics.json, predictions.tsv and pool.tsv of a round and all before it
+REQUIRED INPUTS: metrics.json, predictions.tsv and pool.tsv of a round and all before it, its
+answers.json where people are asked
 OUTPUTS: progress.html and progress.json in the round's folder
 """
 
@@ -10,6 +11,9 @@ rule progress:
         metrics=lambda w: rounds_so_far(w, "metrics.json"),
         predictions=lambda w: rounds_so_far(w, "predictions.tsv"),
         pools=lambda w: rounds_so_far(w, "pool.tsv"),
+        answers=lambda w: (
+            rounds_so_far(w, "answers.json")[-1:] if w.protocol in HUMAN else []
+        ),
         manifest=fitted_manifest,
     output:
         page=f"{SEED}/{{place}}/progress.html",
@@ -23,7 +27,7 @@ rule progress:
     conda:
         "../envs/environment.yaml"
     params:
-        method_version="progress-1",
+        method_version="progress-2",
         classes=CONFIG["classes"],
         next_fraction=planned_fraction,
         title=lambda w: f"{RUN}: {w.dataset} after {w.place.rpartition('/')[2]}",

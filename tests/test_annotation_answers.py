@@ -220,3 +220,59 @@ def test_agreement_that_cannot_be_had_says_why(asked):
     hand_in(asked, "x.csv", "a,sad,,anna", "a,sad,,ben", "b,,skipped,ben")
     found = agreement("abcd", read(asked).by_clip, CLASSES)
     assert found["alpha"] is None and "only one class" in found["note"]
+
+
+@pytest.mark.parametrize("utt", [" a", "a ", "b  c", "ü é"])
+def test_a_clip_with_blanks_in_its_name_is_found_again(tmp_path, utt):
+    """As it is, as a spreadsheet or a person writes it, and as Label Studio gives it back."""
+    ways = {
+        "as it is.csv": f'utt,label\n"{utt}",sad\n',
+        "typed.csv": f"utt,label\n {' '.join(utt.split())} , SAD\n",
+        "export.json": json.dumps([{"utt": utt, "emotion": "sad", "annotator": 1}]),
+        "full.json": json.dumps([{"data": {"utt": utt}, "annotations": [
+            {"result": [{"from_name": "emotion", "value": {"choices": ["sad"]}}]}]}]),
+    }  # fmt: skip
+    for number, (name, text) in enumerate(ways.items()):
+        folder = tmp_path / f"{number}/round1"
+        (folder / "answers").mkdir(parents=True)
+        (folder / "query.tsv").write_text(f"utt\trank\tscore\n{utt}\t1\t0\n")
+        (folder / "answers" / name).write_text(text, encoding="utf-8")
+        found = read_answered(folder.parent, CLASSES)
+        assert [one.said for one in found.by_clip.get(utt, ())] == ["sad"], name
+        assert not found.problems, name
+
+
+def test_a_person_who_writes_the_name_otherwise_is_no_second_one(asked):
+    hand_in(asked, "1.csv", "a,sad,,Ada B", "b,sad,,Ada B", "c,sad,,Ada B")
+    hand_in(asked, "2.csv", "a,anger,,ada  b ", "b,sad,,ADA B", "c,anger,,Ben")
+    assert state(asked, per_clip=2).missing == ["a", "b", "d"]
+    assert state(asked).disputed["a"] == "Ada B says anger and sad"
+    assert agreement("abcd", read(asked).by_clip, CLASSES)["annotators"] == 2
+
+
+def test_two_clips_that_differ_by_a_blank_are_not_mixed_up(asked):
+    (asked / "query.tsv").write_text("utt\trank\tscore\nb c\t1\t0\nb  c\t2\t0\n")
+    hand_in(asked, "x.csv", "b c,sad,,", "b  c,anger,,", " b c ,neutral,,")
+    export = asked / "answers/x.json"
+    export.write_text(json.dumps([{"utt": "b  c", "emotion": "anger"}]))
+    found = read(asked)
+    said = {utt: [one.said for one in answers] for utt, answers in found.by_clip.items()}
+    assert said == {"b c": ["sad"], "b  c": ["anger"], " b c ": ["neutral"]}
+    assert ("not asked for", " b c ") in problems(asked), "nobody guesses which one is meant"
+
+
+@pytest.mark.parametrize("place", ["export.csv", "queue (1).csv", "queue.xlsx", "../export.json"])
+def test_an_export_that_lies_beside_answers_is_told(asked, place):
+    (asked / place).write_text("utt,label\na,sad\n")
+    (asked / "problems.tsv").write_text("where\n")
+    (asked / "label_studio.json").write_text("[]")
+    (asked / ".~lock.queue.csv").write_text("")
+    found = read(asked)
+    assert not found.by_clip and [one.kind for one in found.problems] == ["file"]
+    assert "answers/" in found.problems[0].text
+
+
+def test_a_folder_among_the_answers_is_told(asked):
+    (asked / "answers/anna").mkdir()
+    (asked / "answers/anna/a.csv").write_text("utt,label\na,sad\n")
+    assert problems(asked) == [("file", "")]

@@ -6,8 +6,10 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import cohen_kappa_score
 from test_security_pages import EVIL, Elements
 
+from after_ser.annotation.finished_rounds import planned_labels
 from after_ser.annotation.progress_page import write_progress
 from after_ser.errors import InputError
 from after_ser.evaluation.metrics import score
@@ -74,12 +76,20 @@ def test_five_rounds_say_everything(tmp_path):
     assert facts["next"]["low"] >= 0 and facts["next"]["mean"] > 0
     assert "about 5 clips more, 55 in all" in text
     assert all(one["stop"] is not None for one in facts["criteria"].values())
-    last, before = (
-        pd.read_csv(folder / "pool.tsv", sep="\t", index_col="utt") for folder in folders[:2:-1]
-    )
-    changed = (last.idxmax(axis=1) != before.loc[last.index].idxmax(axis=1)).mean()
+    pools = [pd.read_csv(one / "pool.tsv", sep="\t", index_col="utt") for one in folders]
+    said = [pool.idxmax(axis=1) for pool in pools]
+    pairs = [(before[now.index], now) for before, now in zip(said, said[1:], strict=False)]
     found = facts["criteria"]["classification change"]
-    assert found["value"] == pytest.approx(changed) and found["history"][0] is None
+    changed = [(before != now).mean() for before, now in pairs]
+    assert max(changed) > 0.1 and found["history"][1:] == pytest.approx(changed)
+    assert found["value"] == found["history"][-1] and found["history"][0] is None
+    found = facts["criteria"]["stabilising predictions"]
+    kappas = [cohen_kappa_score(before, now) for before, now in pairs]
+    assert found["history"][1:] == pytest.approx(kappas)
+    assert found["value"] == pytest.approx(np.mean(kappas[-3:]))
+    found = facts["criteria"]["overall uncertainty"]
+    entropies = [-(pool * np.log(pool)).sum(axis=1).mean() / np.log(3) for pool in pools]
+    assert found["history"] == pytest.approx(entropies, abs=1e-6)
     assert "6 speakers" in text and "cannot be said yet" not in text
     assert page_of(tmp_path, folders, next_labelled=55)[0] == text, "the same to the byte"
 
@@ -120,3 +130,14 @@ def test_the_page_is_whole_and_shows_text(tmp_path):
     assert page.tags == expected.tags and page.attributes == expected.attributes
     assert EVIL in page.text and "script" not in page.tags
     assert not re.search(r"(src|href)=\"(?!data:)", text)
+
+
+def test_labels_that_were_brought_along_are_on_top_of_what_is_planned():
+    """As the next query counts: a share of what people can be asked for."""
+    metrics = {"labelled": 104, "n_train": 200}
+    assert planned_labels(metrics, 0.1, None) == 20
+    said = {"given": 100, "left_out": {}}
+    assert planned_labels(metrics, 0.1, said) == 100 + 10
+    assert planned_labels(metrics, 0.1, said | {"left_out": dict.fromkeys("abcdefghij", "")}) == 109
+    # nobody has anything left to be asked for
+    assert planned_labels(metrics, 0.1, {"given": 200, "left_out": {}}) == 200

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from after_ser.acquisition.oracle import answer
+from after_ser.annotation import page
 from after_ser.annotation.ending import Ending
 from after_ser.annotation.labelled import answered_round, answered_val, read_published
 from after_ser.annotation.publish import publish, write_lists
@@ -90,6 +91,7 @@ def test_a_published_query_stays_and_so_does_what_was_typed(checkout):
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     assert len(before) == 5
     ask("val", ["a", "b"])
+    ask("val", ["a", "b"], known={"a"})  # another page would not find what the browser keeps
     assert {path: path.read_bytes() for path in before} == before
     with pytest.raises(RuntimeError, match="published with other clips"):
         ask("val", ["b", "c"])
@@ -99,6 +101,14 @@ def test_a_published_query_stays_and_so_does_what_was_typed(checkout):
     (folder / "query.tsv").write_text("utt\trank\tscore\na\t1\t0\na\t2\t0\n")
     with pytest.raises(InputError, match="twice"):
         state()
+
+
+def test_the_page_has_the_sound_in_it_as_far_as_a_page_holds_it(checkout, monkeypatch):
+    text = (ask("val", ["a", "b"]) / "page.html").read_text(encoding="utf-8")
+    assert text.count("data:audio/flac;base64,ZkxhQw==") == 2  # fLaC
+    monkeypatch.setattr(page, "EMBED_LIMIT", 7)
+    text = (ask("round0", ["c", "d"]) / "page.html").read_text(encoding="utf-8")
+    assert "base64," not in text and '"../../../audio/c.flac"' in text
 
 
 def test_what_was_answered_before_it_is_asked_for_is_not_asked_again(checkout):
@@ -132,6 +142,48 @@ def test_disputed_clips_are_listed_until_somebody_decides(checkout):
     assert [row["utt"] for _, row in read_rows(folder / "adjudicate-2.csv")] == ["b"]
     assert "adjudicate-2.csv" in waiting_line(state())
     assert state().resolved["val"].labels == {"a": "anger"}
+
+
+def test_a_list_of_disputed_clips_is_never_written_again(checkout):
+    """A person's remark is in no column that counts, and stays all the same."""
+    folder = ask("val", ["a", "b"])
+    hand_in("val", a="anger", b="sad")
+    hand_in("val", "y.csv", a="sad")
+    write_lists(state())
+    text = (folder / "adjudicate.csv").read_text().rstrip("\n") + " - ask Ada\n"
+    (folder / "adjudicate.csv").write_text(text)
+    write_lists(state())
+    assert not (folder / "adjudicate-2.csv").exists()  # the same clips are open
+    hand_in("val", "z.csv", b="neutral")
+    (folder / "queue.csv").rename(folder / "answers/queue.csv")
+    write_lists(state())
+    assert (folder / "adjudicate.csv").read_text() == text
+    assert [row["utt"] for _, row in read_rows(folder / "adjudicate-2.csv")] == ["a", "b"]
+
+
+def test_what_could_not_be_used_is_told_also_when_nothing_else_is_open(checkout):
+    folder = ask("val", ["a", "b"])
+    hand_in("val", a="anger", b="sad")
+    hand_in("val", "late.csv", a="furious")
+    write_lists(state())
+    assert list(read_tsv(folder / "problems.tsv")["kind"]) == ["unknown label"]
+    expected = f"1 rows or files could not be used (see {folder / 'problems.tsv'})"
+    assert waiting_line(state()).endswith(f"the same command goes on; {expected}")
+    ask("round0", ["c"])
+    hand_in("round0", c="sad")
+    line = waiting_line(state(rounds=1))
+    assert line.startswith("mine: every question is answered; 1 rows or files")
+    write_lists(state(rounds=1))
+    assert list(read_tsv("annotations/mine/round0/problems.tsv")["kind"]) == ["unknown label"]
+
+
+def test_answers_of_clips_that_nobody_asked_for_are_in_the_line(checkout):
+    ask("val", ["a", "b"])
+    hand_in("val", A="anger", B="sad")
+    assert (
+        "2 of 2 clips of val have no answer yet; 2 clips were answered that nobody asked for"
+        in (waiting_line(state()))
+    )
 
 
 def test_true_answers_are_labelled_as_by_the_simulated_oracle(checkout):
@@ -189,6 +241,29 @@ def test_val_keeps_labelled_clips_and_hides_train_s_labels(checkout):
     hand_in("val", a="skipped", b="unusable")
     with pytest.raises(InputError, match="val: no clip has a label"):
         answered_val(read_published("mine", "val", CLASSES, {}), fold, manifest())
+
+
+def test_a_label_that_comes_after_the_question_does_not_ask_twice(checkout):
+    """labels.csv was filled in later, and results/ was deleted: the answers count."""
+    ask("val", ["a"])
+    hand_in("val", a="sad")
+    fold = pd.DataFrame({"utt": UTTS, "split": ["val"] * 2 + ["train"] * 4})
+    later = manifest(a="anger", b="neutral", c="anger", d="anger", e="sad")
+    val = read_published("mine", "val", CLASSES, {})
+    _, known, said = answered_val(val, fold, later)
+    assert list(known["label"][:2]) == ["sad", "neutral"] and said["given"] == 1
+    write_tsv("manifest.tsv", later)
+    queries = {}
+    for index, utt in enumerate("cd"):
+        ask(f"round{index}", [utt])
+        hand_in(f"round{index}", **{utt: "neutral"})
+        queries[index] = pd.DataFrame({"utt": [utt], "rank": ["1"], "score": ["0"]})
+    first, second = (read_published("mine", f"round{index}", CLASSES, {}) for index in (0, 1))
+    known, said = answered_round(first, queries[0], train=set("cdef"), manifest="manifest.tsv")
+    assert list(zip(known["utt"], known["label"], strict=True)) == [("e", "sad"), ("c", "neutral")]
+    assert said["given"] == 1
+    known, _ = answered_round(second, queries[1], known=known, before=said)
+    assert list(known["label"]) == ["sad", "neutral", "neutral"]
 
 
 @pytest.mark.parametrize(

@@ -183,3 +183,10 @@ def test_too_few_rounds_say_nothing():
     done = expected_gain(N, N / 200, np.ones((5, 5)), 160, "test")
     assert done.mean is None and done.note == "no clip is left to ask for"
     assert math.isclose(done.labelled, 160)
+
+
+def test_rounds_that_brought_no_labels_say_nothing():
+    """Everything was skipped: no curve goes through one number of clips."""
+    for labelled in ([20.0] * 4, [20.0, 20, 40, 40]):
+        found = expected_gain(np.array(labelled), np.full(4, 0.5), np.full((9, 4), 0.5), 80, "test")
+        assert found.mean is None and "too few of the rounds" in found.note

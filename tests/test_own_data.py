@@ -43,11 +43,12 @@ def test_every_audio_file_is_a_clip_whether_or_not_a_table_knows_it(tmp_path):
         ("path,label\nx.wav,sad\n", "no audio file 'x.wav'"),
         ("path,label\na.wav,sad\n./a.wav,anger\n", "has a row already"),
         ("path,gender\na.wav,robot\n", "gender is 'robot'"),
+        ("path,speaker\na.wav,Anna\nb.wav,anna\n", "'anna' is called 'Anna' further up"),
         ("file,label\na.wav,sad\n", "no column path"),
     ],
 )
 def test_a_wrong_table_is_named_on_one_line(tmp_path, rows, message):
-    put(tmp_path, "a.wav")
+    put(tmp_path, "a.wav", "b.wav")
     (tmp_path / "labels.csv").write_text(rows)
     with pytest.raises(InputError, match=message) as caught:
         scan(tmp_path)

@@ -77,10 +77,13 @@ class Loop:
     def common(self, **more):
         return {"classes": CLASSES, "oracle": self.oracle, "run": "mine", **more}
 
-    def ask(self, asked, query):
-        """Publish a query; in the people's place, answer."""
+    def publish(self, asked, query):
         job("publish_query", {"query": query, "manifest": "manifest.tsv"},
             {"published": f"{asked}.json"}, self.common(), asked=asked)  # fmt: skip
+
+    def ask(self, asked, query):
+        """Publish a query; in the people's place, answer."""
+        self.publish(asked, query)
         folder = folder_of("mine", asked)
         with (folder / "queue.csv").open(newline="") as file:
             rows = list(csv.DictReader(file))

@@ -2,7 +2,11 @@
 
 import copy
 import json
-from types import SimpleNamespace
+import os
+import signal
+import subprocess
+import sys
+import time
 
 import pandas as pd
 import pytest
@@ -13,6 +17,7 @@ from workflow_runs import REPO, SCHEMA, TINY, planned_jobs, snakemake, write_con
 from after_ser.annotation import command
 from after_ser.config import resolve
 from after_ser.errors import InputError
+from after_ser.grid import cells
 from after_ser.reporting.rounds import rounds
 from after_ser.reporting.table import markdown
 
@@ -47,6 +52,8 @@ def changed(path, value):
             0.1,
             "label_noise and annotators are of a simulated oracle",
         ),
+        (["classes"], ["sad", "Skipped"], "Skipped is also what is said of a clip without"),
+        (["classes"], ["sad", "joy", "Sad"], "Sad is also the class sad"),
         (["protocols", "people", "oracle", "per_clip"], 0, "0 is less than"),
         (
             ["protocols", "people", "oracle"],
@@ -60,6 +67,16 @@ def test_what_people_cannot_be_asked_is_refused_on_one_line(path, value, message
     with pytest.raises(InputError, match=message) as caught:
         resolve(changed(path, value), SCHEMA)
     assert "\n" not in str(caught.value)
+
+
+def test_a_budget_that_is_added_is_one_more_round():
+    """As docs/own.md says of config/own.yaml; nothing else has to be changed."""
+    config = yaml.safe_load((REPO / "config/own.yaml").read_text(encoding="utf-8"))
+    before = [cell.round for cell in cells(resolve(copy.deepcopy(config), SCHEMA))]
+    config["budget"].append(0.3)
+    after = resolve(config, SCHEMA)
+    assert [cell.round for cell in cells(after)] == [*before, len(before)]
+    assert after["tables"]["rounds"]["budgets"] == config["budget"]
 
 
 def test_a_second_arm_would_ask_twice_and_another_run_has_no_such_fold():
@@ -180,6 +197,7 @@ def test_the_table_says_what_scores_of_val_are_worth(tmp_path, speakers, text):
     # Wilson's interval of 14 of 20
     assert (last["ci_low"], last["ci_high"]) == pytest.approx((48.1, 85.5), abs=0.1)
     assert rows.loc[("round 1 (20 %)", "left out"), "mean"] == 2
+    assert "| 2 |" in shown and "| 2.0 |" not in shown, "clips are counted whole"
 
 
 @pytest.mark.parametrize("audio", ["speech", "o'clock \"$(touch pwned)", "a: [b] # c", "ü 😀"])
@@ -191,18 +209,40 @@ def test_make_own_goes_on_until_a_person_is_needed(tmp_path, monkeypatch, audio)
     calls = []
     asked = [("val", ["a"], ["a"]), ("round0", ["c"], ["c"]), ("round1", ["d"], [])]
 
-    def run(command, check):
+    def run(command):
         publish(tmp_path, *asked[len(calls)])
         calls.append(command[1:])
-        return SimpleNamespace(returncode=0)
+        return 0
 
-    monkeypatch.setattr(command.subprocess, "run", run)
+    monkeypatch.setattr(command, "patient_run", run)
     found = command.ask_people(TINY_OWN, audio, ["--cores", "1"])
     assert len(calls) == 3 and found[0] == "tiny-own"
     assert "1 of 1 clips of round1 have no answer yet" in found[2]
     given = calls[0][calls[0].index("--config") + 1 :]
-    assert parse_config(given) == {"corpora_root": audio}
+    assert parse_config(given) == {"corpora_root": str(tmp_path / audio)}
     assert calls[0][:6] == ["-m", "snakemake", "--configfile", str(TINY_OWN), "--cores", "1"]
+
+
+def test_ctrl_c_waits_until_snakemake_has_tidied_up(tmp_path):
+    child = (
+        "import pathlib, sys, time\n"
+        "pathlib.Path('started').touch()\n"
+        "try: time.sleep(60)\n"
+        "except KeyboardInterrupt: time.sleep(1); pathlib.Path('tidy').touch(); sys.exit(3)\n"
+    )
+    code = (
+        "import sys\nfrom after_ser.annotation.command import patient_run\n"
+        f"sys.exit(patient_run([sys.executable, '-c', {child!r}]))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, start_new_session=True)
+    try:
+        until = time.monotonic() + 60
+        while not (tmp_path / "started").exists() and time.monotonic() < until:
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(60) == 3 and (tmp_path / "tidy").exists()
+    finally:
+        process.kill()
 
 
 def test_make_own_says_what_is_missing(tmp_path, monkeypatch):
@@ -214,3 +254,8 @@ def test_make_own_says_what_is_missing(tmp_path, monkeypatch):
         command.ask_people(TINY, ".", [])
     with pytest.raises(InputError, match="expected a config file"):
         command.ask_people(tmp_path / "none.yaml", ".", [])
+    for text in ("", "run: [own", "run: own\nrun", "- own", b"run: \xff"):
+        (tmp_path / "bad.yaml").write_bytes(text if isinstance(text, bytes) else text.encode())
+        with pytest.raises(InputError, match="bad.yaml: no .*expected a config file") as caught:
+            command.ask_people(tmp_path / "bad.yaml", ".", [])
+        assert "\n" not in str(caught.value)

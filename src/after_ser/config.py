@@ -12,7 +12,7 @@ import yaml
 from jsonschema.exceptions import ValidationError
 
 from after_ser.acquisition.registry import PER_CLIP, STRATEGIES
-from after_ser.annotation.check import check_own
+from after_ser.annotation.check import check_own, fill_rounds
 from after_ser.audio.perturb.registry import PERTURBATIONS
 from after_ser.baselines.checks import check_table3, fill_baselines
 from after_ser.config_checks import (
@@ -60,6 +60,7 @@ def resolve(config: Config, schema_path: str | os.PathLike[str]) -> Config:
     if errors:
         raise InputError(_describe(errors[0], schema))
     check_names(resolved)
+    fill_rounds(resolved)
     _check_corpora(resolved)
     check_corpus_options(resolved)
     _check_datasets(resolved)

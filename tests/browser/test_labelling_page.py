@@ -192,7 +192,7 @@ def test_what_a_file_may_not_bring(page, tmp_path):
     for content, what in (
         ("a,b\n1,2\n", "no column utt"),
         (f'{",".join(COLUMNS)}\n1,own/1,x,"sad', "breaks off"),
-        (f"{header.replace(';', ',')}\nown/1,sad,labelled\n", "row 2 has 3 cells"),
+        (f"{header.replace(';', ',')}\nown/1,sad,labelled,Ada,x\n", "row 2 has 5 cells"),
         (f"{header}\nown/2;sad;labelled;Bob\n", "it is by Bob"),
         (f"{header}\nown/2;sad;labelled;Ada\nown/3;sad;labelled;Bob\n", "answers of 2 people"),
         ("", "empty"),

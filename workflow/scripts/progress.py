@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from after_ser.acquisition.budget import labelled_count
+from after_ser.annotation.finished_rounds import planned_labels
 from after_ser.annotation.progress_page import write_progress
 from after_ser.evaluation.bootstrap import read_speakers
 from after_ser.runtime.atomic import read_json
@@ -13,7 +13,9 @@ def main(snakemake):
     given, out, p = snakemake.input, snakemake.output, snakemake.params
     after = None
     if p.next_fraction is not None:
-        after = labelled_count(p.next_fraction, read_json(given.metrics[-1])["n_train"])
+        answers = given.get("answers", [])
+        said = read_json(answers[0]) if answers else None
+        after = planned_labels(read_json(given.metrics[-1]), p.next_fraction, said)
     write_progress(
         out.page,
         out.facts,

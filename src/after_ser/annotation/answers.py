@@ -6,14 +6,19 @@ then. Light on imports: the Snakefile reads this.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import unicodedata
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from after_ser.annotation.label_studio import read_export
-from after_ser.annotation.places import ADJUDICATE, ANSWERS, QUERY, QUEUE
+from after_ser.annotation.places import ADJUDICATE, ANSWERS, PROBLEMS, QUERY, QUEUE, TASKS
 from after_ser.annotation.queue_csv import STATUSES, read_query, read_rows
 from after_ser.errors import InputError
+
+#: Files that people save answers in, whether or not they can be read.
+_TABLES = (".csv", ".tsv", ".json", ".xlsx", ".xls", ".ods", ".numbers")
+_OURS = (QUERY, QUEUE, TASKS, PROBLEMS)
 
 
 @dataclass(frozen=True)
@@ -56,14 +61,18 @@ class Answered:
 def read_answered(folder: Path, classes: Sequence[str]) -> Answered:
     """Return everything that was answered below annotations/{run} (which may not be there yet).
 
-    Labels are compared with `classes` without regard to case. Reported as problems and not used:
-    files and rows that cannot be understood, unknown labels. Reported and used: copies of an
-    answer, and clips that nobody asked for.
+    Labels are compared with `classes` without regard to case, clips with those of the queries
+    without regard to blanks where that leaves one clip only, annotators without regard to case.
+    Reported as problems and not used:
+    files and rows that cannot be understood, unknown labels, tables beside the folder answers/.
+    Reported and used: copies of an answer, and clips that nobody asked for.
     """
     problems: list[Problem] = []
     found: list[Answer] = []
     asked: set[str] = set()
     known = {name.casefold(): name for name in classes}
+    for path in sorted(path for path in _entries(folder) if _is_table(path)):
+        problems.append(_elsewhere(path, folder / "<question>"))
     for own in sorted(path for path in _entries(folder) if path.is_dir()):
         if (own / QUERY).is_file():
             asked.update(read_query(own / QUERY))
@@ -82,7 +91,7 @@ def read_answered(folder: Path, classes: Sequence[str]) -> Answered:
                 elif answer is not None:
                     found.append(answer)
     by_clip: dict[str, list[Answer]] = {}
-    for answer in found:
+    for answer in _of_clips(found, asked):
         own_answers = by_clip.setdefault(answer.utt, [])
         copy = next((one for one in own_answers if _same(one, answer)), None)
         if copy is None:
@@ -100,6 +109,39 @@ def _same(one: Answer, other: Answer) -> bool:
     return (one.said, one.annotator, one.decides) == (other.said, other.annotator, other.decides)
 
 
+def _of_clips(found: Sequence[Answer], asked: Collection[str]) -> list[Answer]:
+    """Return the answers with the names that clips have in the queries, and one name per person.
+
+    A spreadsheet, or who types a row, may add a blank to a name or lose one. People write their
+    own name with and without capitals; the first spelling counts.
+    """
+    people: dict[str, str] = {}
+    plain: dict[str, list[str]] = {}
+    for utt in asked:
+        plain.setdefault(_plain(utt), []).append(utt)
+    named = []
+    for answer in found:
+        same = plain.get(_plain(answer.utt), [])
+        exact = answer.utt in asked or len(same) != 1
+        who = people.setdefault(_plain(answer.annotator).casefold(), answer.annotator)
+        named.append(replace(answer, utt=answer.utt if exact else same[0], annotator=who))
+    return named
+
+
+def _plain(utt: str) -> str:
+    return unicodedata.normalize("NFC", " ".join(utt.split()))
+
+
+def _is_table(path: Path) -> bool:
+    hidden = path.name.startswith((".", "~$"))  # of the file manager or the spreadsheet
+    return path.suffix.lower() in _TABLES and not hidden and path.is_file()
+
+
+def _elsewhere(path: Path, own: Path) -> Problem:
+    text = f"is not read where it lies; expected a CSV or JSON in {own / ANSWERS}/"
+    return Problem(str(path), "", "file", text)
+
+
 def _entries(folder: Path) -> Iterator[Path]:
     if folder.is_dir():
         yield from folder.iterdir()
@@ -113,16 +155,19 @@ def _files(own: Path, problems: list[Problem]) -> list[Path]:
         if path.name == QUEUE
         or (path.name.lower().startswith(ADJUDICATE) and path.suffix.lower() == ".csv")
     ]
+    for path in sorted(_entries(own)):
+        if _is_table(path) and path.name not in _OURS and path not in beside:
+            problems.append(_elsewhere(path, own))
     given = []
-    for path in _entries(own / ANSWERS):
-        if path.name.startswith((".", "~$")) or path.is_dir():
+    for path in sorted(_entries(own / ANSWERS)):
+        if path.name.startswith((".", "~$")):
             continue  # of the file manager or the spreadsheet
         if path.suffix.lower() in (".csv", ".tsv", ".json") and path.is_file():
             given.append(path)
         else:
             text = "is no file with CSV or JSON; expected a filled queue or Label Studio's export"
             problems.append(Problem(str(path), "", "file", text))
-    return [*sorted(beside), *sorted(given)]
+    return [*sorted(beside), *given]
 
 
 def _answer(

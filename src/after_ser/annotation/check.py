@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from after_ser.annotation.queue_csv import STATUSES
 from after_ser.errors import InputError
 
 Config = dict[str, Any]
@@ -31,6 +32,12 @@ def human_protocols(config: Config) -> list[str]:
     return [name for name in config["protocols"] if asks_people(config, name)]
 
 
+def fill_rounds(config: Config) -> None:
+    """Let the table `rounds` show every round where it names none: `budget` alone says how many."""
+    if "rounds" in config["tables"]:
+        config["tables"]["rounds"].setdefault("budgets", list(config["budget"]))
+
+
 def check_own(config: Config) -> None:
     """Raise InputError where a person would be asked in a way that cannot be, and for mixed runs.
 
@@ -44,6 +51,8 @@ def check_own(config: Config) -> None:
             raise InputError(f"{where}: label_noise and annotators are of a simulated oracle")
         if oracle["kind"] != "human" and own:
             raise InputError(f"{where}: {own[0]} is of kind human; expected it there only")
+    if any(protocol["oracle"]["kind"] == "human" for protocol in config["protocols"].values()):
+        _check_words(config["classes"])
     people = [name for name, arm in config["arms"].items() if asks_people(config, arm["protocol"])]
     for name, arm in config["arms"].items():
         if name in people and (arm.get("split") != OWN or arm["schedule"] != "iterative"):
@@ -75,6 +84,18 @@ def check_own(config: Config) -> None:
                     f"config: {section}.{name}: it shows scores of test clips, and arms with split "
                     f"own have none; expected only {', '.join(WITHOUT_TEST)}"
                 )
+
+
+def _check_words(classes: list[str]) -> None:
+    """Raise InputError for classes that an answer cannot tell from another, or from a status."""
+    seen = dict.fromkeys(STATUSES, "what is said of a clip without a label")
+    for name in classes:
+        other = seen.setdefault(name.casefold(), f"the class {name}")
+        if other != f"the class {name}":
+            raise InputError(
+                f"config: classes: {name} is also {other}; expected names that differ when people "
+                "type them in any case"
+            )
 
 
 def _check_folds(config: Config, own: bool) -> None:

@@ -31,27 +31,48 @@ def ask_people(configfile: Path, audio: str, arguments: list[str]) -> tuple[str,
     """
     if not audio or not Path(audio).expanduser().is_dir():
         raise InputError(f"AUDIO={audio}: no such folder; expected one with your recordings")
+    # whole, so that the folder named in another way is no other one and nothing is made again
+    audio = str(Path(audio).expanduser().absolute())
     # the text reaches YAML as it is: see the command `quoted`
-    root = f"corpora_root=!!str {json.dumps(str(audio), ensure_ascii=False)} #"
+    root = f"corpora_root=!!str {json.dumps(audio, ensure_ascii=False)} #"
     given = ["--configfile", str(configfile), *arguments, "--config", root]
     config = _config(configfile, audio)
     while True:
         before = _state(config).done
-        done = subprocess.run([sys.executable, "-m", "snakemake", *given], check=False)
-        if done.returncode:
-            raise SystemExit(done.returncode)
+        status = patient_run([sys.executable, "-m", "snakemake", *given])
+        if status:
+            raise SystemExit(status)
         state = _state(config)
         if state.next is None or state.published or state.done == before:
             pages = [f"{cell.folder}/progress.html" for cell in _asked_cells(config)]
             return str(config["run"]), given, waiting_line(state, pages)
 
 
+def patient_run(command: list[str]) -> int:
+    """Run a command and return its status; Ctrl-C, which reaches it too, waits for its end.
+
+    `subprocess.run` would kill Snakemake, which then leaves its lock behind.
+    """
+    process = subprocess.Popen(command)
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            continue
+
+
 def _config(configfile: Path, audio: str) -> dict[str, Any]:
     try:
         text = configfile.read_text(encoding="utf-8")
+        given = yaml.safe_load(text)
     except OSError as error:
         raise InputError(f"{configfile}: {error.strerror}; expected a config file") from None
-    config = resolve({**yaml.safe_load(text), "corpora_root": audio}, SCHEMA)
+    except (UnicodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{configfile}: no YAML ({reason}); expected a config file") from None
+    if not isinstance(given, dict):
+        raise InputError(f"{configfile}: no settings; expected a config file such as own.yaml")
+    config = resolve({**given, "corpora_root": audio}, SCHEMA)
     if not any(asks_people(config, arm["protocol"]) for arm in config["arms"].values()):
         raise InputError(f"{configfile}: no arm's oracle is a person; expected kind: human")
     return config

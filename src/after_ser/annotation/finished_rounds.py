@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from after_ser.acquisition.budget import labelled_count
 from after_ser.annotation import stopping
 from after_ser.annotation.stopping import Criterion
 from after_ser.errors import InputError
@@ -59,6 +60,19 @@ def read_round(folder: str | Path, classes: Sequence[str]) -> FinishedRound:
         val=_with_predicted(val, probs, classes)[["utt", "label", "predicted"]],
         pool=_with_predicted(pool, probs, classes).set_index("utt"),
     )
+
+
+def planned_labels(
+    metrics: Mapping[str, Any], fraction: float, said: Mapping[str, Any] | None
+) -> int:
+    """Return how many clips are labelled after a next round of `fraction`.
+
+    metrics: of the last round; said: its answers.json where people are asked. Labels that were
+    brought along are on top of the budget, and clips that were left out are in it no more.
+    """
+    given = int(said["given"]) if said else 0
+    out = len(said["left_out"]) if said else 0
+    return given + labelled_count(fraction, int(metrics["n_train"]) - given - out)
 
 
 def _with_predicted(

@@ -95,6 +95,8 @@ def expected_gain(
         return Gain(after, note=f"{rounds} of the {MIN_ROUNDS} rounds that are needed")
     if after <= labelled[-1]:
         return Gain(after, note="no clip is left to ask for")
+    if len(np.unique(labelled)) < PARAMETERS:
+        return Gain(after, note="too few of the rounds have brought labels")
     source = rng("gain", *name)
     main = fit_power_law(labelled, ua)
     residuals = ua - power_law(main, labelled)[0]

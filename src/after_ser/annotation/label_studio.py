@@ -63,7 +63,7 @@ def read_export(path: Path) -> list[tuple[int, dict[str, str]]]:
     for number, task in enumerate(tasks, 1):
         data = task.get("data")
         if isinstance(data, dict):
-            utt = _text(data.get("utt"))
+            utt = _name(data.get("utt"))
             for annotation in task.get("annotations") or []:
                 if not isinstance(annotation, dict):
                     raise InputError(f"{path}: task {number} has an annotation that is none")
@@ -71,7 +71,7 @@ def read_export(path: Path) -> list[tuple[int, dict[str, str]]]:
         elif "utt" in task:  # JSON-MIN
             choice = _choices(task.get(EMOTION))
             rows.append(
-                (number, {"utt": _text(task["utt"]), **_said(choice), **_by(task.get("annotator"))})
+                (number, {"utt": _name(task["utt"]), **_said(choice), **_by(task.get("annotator"))})
             )
         else:
             raise InputError(f"{path}: task {number} has no utt; expected the tasks given to it")
@@ -109,6 +109,10 @@ def _by(who: Any) -> dict[str, str]:
     if isinstance(who, dict):
         who = who.get("email") or who.get("id")
     return {"annotator": "" if who is None else f"label-studio:{_text(who)}"}
+
+
+def _name(value: Any) -> str:
+    return value if isinstance(value, str) else ""  # as it was given: a name may have two spaces
 
 
 def _text(value: Any) -> str:

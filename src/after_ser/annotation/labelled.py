@@ -76,7 +76,9 @@ def answered_round(
         )
     if published.round_index == 0 and manifest is not None:
         own = given_labels(manifest)
-        known = _brought_along({utt: own[utt] for utt in sorted(set(own) & set(train))})
+        # a clip that was asked for is answered, also where its label came into the table later
+        brought = sorted(set(own) & set(train) - published.answered.asked)
+        known = _brought_along({utt: own[utt] for utt in brought})
     if known is None:
         raise ValueError("a round after the first needs what was known before it")
     rows = query[query["utt"].isin(list(resolved.labels))]
@@ -104,7 +106,6 @@ def answered_val(
     val keeps the clips with a label, brought along or answered; train is as it was, and its labels
     are taken out of the manifest: no fit may see them but through labelled.tsv.
     """
-    labels = dict(published.resolved.labels)
     val = set(fold.loc[fold["split"] == "val", "utt"])
     foreign = sorted(set(published.utts) - val)
     if foreign:
@@ -113,7 +114,8 @@ def answered_val(
             "as when the query was published"
         )
     given = manifest.loc[(manifest["label"] != "") & manifest["utt"].isin(val)]
-    labels |= dict(zip(given["utt"], given["label"], strict=True))
+    given = given[~given["utt"].isin(published.utts)]
+    labels = dict(zip(given["utt"], given["label"], strict=True)) | published.resolved.labels
     if not labels:
         raise InputError("val: no clip has a label; expected one for at least one clip")
     kept = fold[(fold["split"] != "val") | fold["utt"].isin(list(labels))].reset_index(drop=True)

@@ -79,6 +79,11 @@ def write_page(
     write_text(path, _filled(page, embed))
 
 
+def fits(clips: Sequence[QueuedClip]) -> bool:
+    """Whether the audio of all clips is at most EMBED_LIMIT; InputError where one is missing."""
+    return _size(clips) <= EMBED_LIMIT
+
+
 def audio_reference(audio: Path, folder: Path) -> str:
     """Return how a queue in `folder` names an audio file: a relative path, else a file URI.
 
@@ -94,6 +99,15 @@ def audio_reference(audio: Path, folder: Path) -> str:
 
 
 def _expect_audio(path: Path, clips: Sequence[QueuedClip], embed: bool) -> None:
+    total = _size(clips)
+    if embed and total > EMBED_LIMIT:
+        raise InputError(
+            f"{path}: {total / 2**20:.0f} MiB of audio; expected at most "
+            f"{EMBED_LIMIT // 2**20} MiB in a page, or a page that refers to the files"
+        )
+
+
+def _size(clips: Sequence[QueuedClip]) -> int:
     total = 0
     for clip in clips:
         try:
@@ -102,11 +116,7 @@ def _expect_audio(path: Path, clips: Sequence[QueuedClip], embed: bool) -> None:
             raise InputError(
                 f"{clip.audio}: {error.strerror}; expected the audio of clip {clip.utt}"
             ) from None
-    if embed and total > EMBED_LIMIT:
-        raise InputError(
-            f"{path}: {total / 2**20:.0f} MiB of audio; expected at most "
-            f"{EMBED_LIMIT // 2**20} MiB in a page, or a page that refers to the files"
-        )
+    return total
 
 
 def _content_hash(run: str, asked: str, classes: Sequence[str], clips: Sequence[QueuedClip]) -> str:

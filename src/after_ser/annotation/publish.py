@@ -9,7 +9,7 @@ import pandas as pd
 
 from after_ser.annotation.answers import Answered, Problem
 from after_ser.annotation.label_studio import interface_text, tasks_text
-from after_ser.annotation.page import write_page
+from after_ser.annotation.page import fits, write_page
 from after_ser.annotation.places import (
     ADJUDICATE,
     ANSWERS,
@@ -60,8 +60,9 @@ def publish(
 
     query: query.tsv as text (utt, rank, score …), in rank order; a query that was published before
     must have the same clips (RuntimeError: nothing may ask anew). known: clips that were answered
-    before they were asked for, and are left out of what people see. A part that was lost is
-    written again.
+    before they were asked for, and are left out of what people see. The page has the audio in it
+    as far as a page holds it, and so may be sent to somebody. A part that was lost is written
+    again.
     """
     folder = folder_of(run, asked)
     frozen = folder / QUERY
@@ -74,7 +75,9 @@ def publish(
     _once(folder / TASKS, tasks_text(clips))
     _once(folder / INTERFACE, interface_text(classes))
     if clips and not (folder / PAGE).exists():
-        write_page(folder / PAGE, run=run, asked=asked, classes=classes, clips=clips, embed=False)
+        write_page(
+            folder / PAGE, run=run, asked=asked, classes=classes, clips=clips, embed=fits(clips)
+        )
     if not frozen.exists():
         write_tsv(frozen, query)
     return folder
@@ -87,15 +90,15 @@ def _once(path: Path, text: str) -> None:
 
 
 def write_lists(state: State) -> None:
-    """Write what is open: problems.tsv of the query that is waited for, and the adjudication list.
+    """Write what is open: problems.tsv of the last query that was asked, and the adjudication list.
 
-    problems.tsv is ours and written anew. A list of disputed clips is a person's as soon as
-    anything was typed into it: then another one is written beside it.
+    problems.tsv is ours and written anew. A list of disputed clips is a person's once it is there:
+    where others are disputed, another one is written beside it.
     """
-    if state.next is None or not state.published:
+    folder = state.lists_in
+    if folder is None:
         return
-    folder = folder_of(state.run, state.next, state.root)
-    disputed = state.resolved[state.next].disputed
+    disputed = state.resolved[state.next].disputed if state.next and state.published else {}
     write_tsv(folder / PROBLEMS, problems_frame(state.answered, disputed))
     if disputed:
         _write_disputed(folder, disputed)
@@ -115,7 +118,11 @@ def problems_frame(answered: Answered, disputed: dict[str, str]) -> pd.DataFrame
 
 
 def _write_disputed(folder: Path, disputed: dict[str, str]) -> None:
-    audio = {row["utt"]: row.get("audio", "") for _, row in read_rows(folder / QUEUE)}
+    try:
+        queue = read_rows(folder / QUEUE)
+    except InputError:  # moved, or saved as something else; it says where clips are, no more
+        queue = []
+    audio = {row["utt"]: row.get("audio", "") for _, row in queue}
     asked = read_query(folder / QUERY)
     shown = [
         # relative to the queue's folder there, to the checkout here
@@ -130,11 +137,9 @@ def _write_disputed(folder: Path, disputed: dict[str, str]) -> None:
         try:
             rows = [row for _, row in read_rows(path)]
         except InputError:
-            rows = [{"utt": "", "label": "typed into"}]
-        if {row.get("utt") for row in rows} == set(disputed) and not any(map(_typed, rows)):
-            return  # the same list, nobody has touched it
-        if not any(map(_typed, rows)):
-            break
+            rows = []
+        if {row["utt"] for row in rows} == set(disputed) and not any(map(_typed, rows)):
+            return  # the same list, which nobody has filled in
         number += 1
     write_text(path, queue_text(shown, folder, list(disputed.values())))
 

@@ -40,7 +40,8 @@ def read_rows(path: Path) -> list[tuple[int, dict[str, str]]]:
     """Return (line number, column to stripped value) of every row of a filled queue.
 
     Separators may be commas, semicolons or tabs, columns in any order and case; only `utt` must be
-    there. Raises InputError for what is no such table.
+    there, whose value is not stripped: a file may be called "a .wav". Raises InputError for what
+    is no such table.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -71,7 +72,10 @@ def read_rows(path: Path) -> list[tuple[int, dict[str, str]]]:
                 )
             values = [value.strip() for value in row] + [""] * (len(header) - len(row))
             if any(values):
-                rows.append((reader.line_num, dict(zip(header, values, strict=False))))
+                found = dict(zip(header, values, strict=False))
+                if found["utt"]:
+                    found["utt"] = row[header.index("utt")]
+                rows.append((reader.line_num, found))
     except csv.Error as error:
         raise InputError(f"{path}: line {reader.line_num} is no CSV ({error})") from None
     return rows

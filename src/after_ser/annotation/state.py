@@ -39,6 +39,19 @@ class State:
         """Whether a person is waited for: `next` was asked."""
         return self.next in self.resolved
 
+    @property
+    def unused(self) -> int:
+        """How many rows and files could not be used."""
+        noted = ("duplicate", "not asked for")
+        return sum(problem.kind not in noted for problem in self.answered.problems)
+
+    @property
+    def lists_in(self) -> Path | None:
+        """The folder of what is open: of the question that waits, else of the last one."""
+        if self.next is not None and self.published:
+            return folder_of(self.run, self.next, self.root)
+        return folder_of(self.run, self.done[-1], self.root) if self.done else None
+
     def digest(self, asked: str) -> str:
         """Return a hash of the answers to one query, "" while it is not answered completely."""
         found = self.resolved.get(asked)
@@ -81,13 +94,16 @@ def waiting_line(state: State, pages: Sequence[str] = ()) -> str:
 
 
 def _next_step(state: State) -> str:
+    unused = f"; {state.unused} rows or files could not be used" if state.unused else ""
+    if unused and state.lists_in is not None:
+        unused += f" (see {state.lists_in / PROBLEMS})"
     if state.next is None:
-        return f"{state.run}: every question is answered"
+        return f"{state.run}: every question is answered{unused}"
     if not state.published:
         asked = state.done[-1] if state.done else ""
         if not asked:
             return ""
-        return f"{state.run}: {asked} is answered: the same command goes on"
+        return f"{state.run}: {asked} is answered: the same command goes on{unused}"
     folder, found = folder_of(state.run, state.next, state.root), state.resolved[state.next]
     total = len(found.labels) + len(found.out) + len(found.missing) + len(found.disputed)
     parts = []
@@ -95,10 +111,10 @@ def _next_step(state: State) -> str:
         parts.append(f"{len(found.missing)} of {total} clips of {state.next} have no answer yet")
     if found.disputed:
         parts.append(f"answers differ on {len(found.disputed)} (decide in {_newest_list(folder)})")
-    text = " and ".join(parts)
-    unused = [p for p in state.answered.problems if p.kind not in ("duplicate", "not asked for")]
-    if unused:
-        text += f"; {len(unused)} rows or files could not be used (see {folder / PROBLEMS})"
+    text = " and ".join(parts) + unused
+    foreign = sum(problem.kind == "not asked for" for problem in state.answered.problems)
+    if found.missing and foreign:
+        text += f"; {foreign} clips were answered that nobody asked for (see {folder / PROBLEMS})"
     if found.missing:
         text += f": open {folder / 'page.html'} or fill in {folder / QUEUE}, then"
     else:

@@ -82,6 +82,7 @@ def _read_table(
     by_path = {os.path.realpath(path): path for path in names}
     by_name = {os.path.realpath(root / name): path for path, name in names.items()}
     rows: dict[Path, dict[str, str]] = {}
+    spellings: dict[str, str] = {}
     for line, row in read_rows(table, "folder", ("path",), ", ".join(_COLUMNS), ",;\t"):
         where = f"layout folder: line {line} of {table}"
         wanted = unicodedata.normalize("NFC", row["path"])
@@ -97,6 +98,13 @@ def _read_table(
         if row.get("gender", "").lower() not in _GENDERS:
             raise InputError(
                 f"{where}: gender is {row['gender']!r}, expected female, male or nothing"
+            )
+        row["speaker"] = unicodedata.normalize("NFC", row.get("speaker", ""))
+        spelt = spellings.setdefault(row["speaker"].casefold(), row["speaker"])
+        if spelt != row["speaker"]:
+            raise InputError(
+                f"{where}: the speaker {row['speaker']!r} is called {spelt!r} further up; expected "
+                "one spelling of a name, since two would be two people"
             )
         rows[path] = row
     return rows

@@ -35,7 +35,7 @@ _LIMITS = """\
   have named for a clip. A voice may show what is not felt and hide what is.
 - **It has to name one of its classes**, also for music, noise, silence, other languages, other
   emotions and children. It has no class for "none of these".
-- **Its scores are those of its own test clips.** Other speakers, languages, microphones, rooms and
+- **Its scores are those of the clips below.** Other speakers, languages, microphones, rooms and
   cultures, and spontaneous speech where it was trained on acted speech, are likely to be worse, and
   worse for some groups of people than for others. Test it on speech of your own first.
 - **Speech is personal data.** Record and process it only with consent."""
@@ -53,12 +53,13 @@ class Material:
     errors: Mapping[str, tuple[float, float]]  # split to ECE before and after
     origin: Mapping[str, Any]  # of the backbone
     checked: str  # how the folder was compared with the run
+    said: Mapping[str, Any] | None = None  # answers.json of its round, where people were asked
 
 
 def write_card(config: Mapping[str, Any], chosen: Chosen, material: Material) -> str:
     """Return the Markdown of README.md, its YAML header included."""
     cell, classes = chosen.cell, list(config["classes"])
-    clips = scores.tested(chosen.peers, material.manifest, classes)
+    clips = scores.scored(chosen.peers, material.manifest, classes, "test")
     corpora = provenance.corpora_of(config, cell.dataset)
     parts = [
         _header(config, chosen, material),
@@ -66,8 +67,9 @@ def write_card(config: Mapping[str, Any], chosen: Chosen, material: Material) ->
         f"wav2vec 2.0, fine-tuned with active learning by run `{cell.run}`: arm "
         f"{markdown_text(cell.label)}, round {cell.round}, fold {cell.fold}, seed {cell.seed}. Of "
         f"the run's models this one was chosen for a reason that no test clip has a part in: "
-        f"{chosen.reason}. (Validation clips differ from fold to fold, so a fold with easy ones is "
-        "preferred; they are not what the scores below are measured on.)",
+        f"{chosen.reason}."
+        + " (Validation clips differ from fold to fold, so a fold with easy ones is preferred; "
+        "they are not what the scores below are measured on.)" * (not clips.empty),
         _warning(config, cell.dataset),
         "## Limits",
         _LIMITS,
@@ -127,7 +129,7 @@ def _quality(
 ) -> Iterable[str]:
     cell = chosen.cell
     if clips.empty:
-        yield "The run has no test clips: how good the model is on new speakers is not known."
+        yield from _on_val(chosen, material, classes)
         return
     yield (
         "UA is the mean recall of the classes, WA the share of clips that are right, in percent, "
@@ -135,6 +137,59 @@ def _quality(
         "averaged."
     )
     folds = scores.by_fold(clips, classes)
+    yield _folds(folds, cell)
+    yield _INTERVALS
+    yield from _over_folds(chosen, material, classes, folds)
+    own = clips[(clips["fold"] == cell.fold) & (clips["seed"] == cell.seed)]
+    if not own.empty:
+        test = material.metrics["test"]
+        yield (
+            f"This very model: UA {100 * test['ua']:.1f}, WA {100 * test['wa']:.1f}, macro-F1 "
+            f"{100 * test['macro_f1']:.1f} on {test['n']} test clips."
+        )
+    yield from _groups(clips, classes, "test")
+    if not own.empty:
+        yield "Confusion of this model (rows: true class, columns: what it said, clips):"
+        yield _confusion(scores.confusion(own, classes), classes)
+    if len(chosen.peers) > 1:
+        yield "All folds and seeds added up (a clip counts once per seed):"
+        yield _confusion(scores.confusion(clips, classes), classes)
+
+
+_INTERVALS = (
+    "The intervals come from drawing a fold's clips again: other clips of the same speakers. "
+    "They say nothing about other speakers, and where all are right, or all wrong, they have no "
+    "width."
+)
+
+
+def _on_val(chosen: Chosen, material: Material, classes: list[str]) -> Iterable[str]:
+    """Say what is known of a model whose run had no test clips."""
+    cell = chosen.cell
+    yield (
+        "The run has no test clips: how good the model is on new speakers is not known. **The "
+        "scores below flatter.** They are of the labelled validation clips, by which early "
+        "stopping chose the model's epoch. UA is the mean recall of the classes, WA the share of "
+        "clips that are right, in percent."
+    )
+    clips = scores.scored(chosen.peers, material.manifest, classes, "val")
+    train = material.fold.loc[material.fold["split"] == "train", "utt"]
+    heard = set(material.manifest.loc[material.manifest["utt"].isin(train), "speaker"])
+    own = clips[(clips["fold"] == cell.fold) & (clips["seed"] == cell.seed)]
+    if heard & set(own["speaker"]) - {""}:
+        yield "Some of these clips are of people whose other clips the model may have learnt from."
+    elif "" in heard | set(own["speaker"]):
+        yield "Some speakers are not known: the model may have learnt from the same people."
+    else:
+        yield "None of these clips is of a speaker that the model may have learnt from."
+    yield _folds(scores.by_fold(clips, classes), cell)
+    yield _INTERVALS
+    yield from _groups(clips, classes, "validation")
+    yield "Confusion of this model (rows: true class, columns: what it said, clips):"
+    yield _confusion(scores.confusion(own, classes), classes)
+
+
+def _folds(folds: pd.DataFrame, cell: Any) -> str:
     rows = [
         [
             f"{row.fold}{' (this model)' if row.fold == cell.fold else ''}",
@@ -146,21 +201,12 @@ def _quality(
         ]
         for row in folds.itertuples()
     ]
-    yield _table(["fold", "speakers", "clips", "seeds", "UA [95 %]", "WA [95 %]"], rows)
-    yield (
-        "The intervals come from drawing a fold's clips again: other clips of the same speakers. "
-        "They say nothing about other speakers, and where every clip is right they have no width."
-    )
-    yield from _over_folds(chosen, material, classes, folds)
-    own = clips[(clips["fold"] == cell.fold) & (clips["seed"] == cell.seed)]
-    if not own.empty:
-        test = material.metrics["test"]
-        yield (
-            f"This very model: UA {100 * test['ua']:.1f}, WA {100 * test['wa']:.1f}, macro-F1 "
-            f"{100 * test['macro_f1']:.1f} on {test['n']} test clips."
-        )
+    return _table(["fold", "speakers", "clips", "seeds", "UA [95 %]", "WA [95 %]"], rows)
+
+
+def _groups(clips: pd.DataFrame, classes: list[str], split: str) -> Iterable[str]:
     kind, groups = scores.by_group(clips, classes)
-    yield f"By {kind}, test clips of all folds, seeds averaged:"
+    yield f"By {kind}, {split} clips of all folds, seeds averaged:"
     yield _table(
         [kind, "speakers", "clips", "UA", "WA"],
         [
@@ -168,12 +214,6 @@ def _quality(
             for row in groups.itertuples()
         ],
     )
-    if not own.empty:
-        yield "Confusion of this model (rows: true class, columns: what it said, clips):"
-        yield _confusion(scores.confusion(own, classes), classes)
-    if len(chosen.peers) > 1:
-        yield "All folds and seeds added up (a clip counts once per seed):"
-        yield _confusion(scores.confusion(clips, classes), classes)
 
 
 def _over_folds(
@@ -228,7 +268,7 @@ def _calibration(material: Material) -> Iterable[str]:
     yield _table(["clips", "before", "after"], rows)
     yield (
         "The validation row is that of the clips the temperature was fitted to, which also chose "
-        "the model's epoch: it flatters. The test row does not."
+        "the model's epoch: it flatters." + " The test row does not." * ("test" in material.errors)
     )
 
 
@@ -244,10 +284,9 @@ def _data(
         own = clips[clips["corpus"] == corpus]
         per_split = [int((own["split"] == name).sum()) for name in ("train", "val", "test")]
         used = int(own["utt"].isin(labelled).sum())
+        speakers = len(set(own["speaker"]) - {""})
         hours = own["duration_s"].astype(float).sum() / 3600
-        rows.append(
-            [corpus, own["speaker"].nunique(), f"{hours:.2f}", per_split[0], used, *per_split[1:]]
-        )
+        rows.append([corpus, speakers, f"{hours:.2f}", per_split[0], used, *per_split[1:]])
     yield _table(["corpus", "speakers", "hours", "train", "labelled", "val", "test"], rows)
     per_class = material.labelled["label"].value_counts()
     named = ", ".join(f"{markdown_text(name)} {int(per_class.get(name, 0))}" for name in classes)
@@ -257,6 +296,14 @@ def _data(
         f"{metrics['labelled']} labelled clips of {metrics['n_train']} ({named}); early stopping "
         f"and calibration read {metrics['val_labels']} labels of validation clips on top."
     )
+    if material.said is not None:
+        given, out = int(material.said["given"]), len(material.said["left_out"])
+        yield (
+            "The labels are people's answers, clip by clip."
+            + f" {given} of them were there before anything was asked, on top of the budget."
+            * (given > 0)
+            + f" {out} clips were skipped or called unusable, and have none." * (out > 0)
+        )
 
 
 def _licences(config: Mapping[str, Any], backbone: str, corpora: Sequence[str]) -> Iterable[str]:

@@ -67,6 +67,7 @@ def export(run: str, wanted: Wanted, out: Path | None) -> tuple[Path, str]:
         start = Path(cell.start_folder)
         write_model(folder, Path(cell.folder) / "model", start, calibration.temperature)
         apart, checked = _check(folder, config, chosen, manifest, calibration)
+        answers = Path(cell.labelled).with_name("answers.json")
         origin = Path("results") / run / "backbone" / cell.backbone / "origin.json"
         card = write_card(
             config,
@@ -80,6 +81,7 @@ def export(run: str, wanted: Wanted, out: Path | None) -> tuple[Path, str]:
                 errors=errors,
                 origin=read_json(origin),
                 checked=checked,
+                said=read_json(answers) if answers.is_file() else None,
             ),
         )
         write_text(folder / "README.md", card)

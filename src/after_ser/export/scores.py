@@ -19,12 +19,17 @@ RESAMPLES = 1999
 UNKNOWN = "not stated"
 
 
-def tested(cells: Sequence[Cell], manifest: pd.DataFrame, classes: list[str]) -> pd.DataFrame:
-    """Return fold, seed, utt, speaker, gender, label, predicted of the test clips of all cells."""
+def scored(
+    cells: Sequence[Cell], manifest: pd.DataFrame, classes: list[str], split: str
+) -> pd.DataFrame:
+    """Return fold, seed, utt, speaker, gender, label, predicted of the clips of all cells.
+
+    split: whose clips, test or val. An unknown speaker is "".
+    """
     who = manifest.set_index("utt")[["speaker", "gender"]]
     parts = []
     for cell in cells:
-        table, probs = read_predictions(cell, classes, "test")
+        table, probs = read_predictions(cell, classes, split)
         table["predicted"] = [classes[i] for i in probs.argmax(axis=1)]
         table.insert(0, "fold", cell.fold)
         table.insert(1, "seed", cell.seed)
@@ -35,8 +40,8 @@ def tested(cells: Sequence[Cell], manifest: pd.DataFrame, classes: list[str]) ->
 def by_fold(clips: pd.DataFrame, classes: list[str]) -> pd.DataFrame:
     """Return fold, speakers, clips, seeds, and ua, wa with `_low` and `_high`, as fractions.
 
-    `clips` is of `tested`. Seeds are averaged. The interval (95 %, percentiles) is of drawing the
-    fold's test clips again: these speakers, other sentences. It says nothing about other speakers.
+    `clips` is of `scored`. Seeds are averaged. The interval (95 %, percentiles) is of drawing the
+    fold's clips again: these speakers, other sentences. It says nothing about other speakers.
     """
     rows = []
     for fold, own in clips.groupby("fold", sort=True):
@@ -51,7 +56,7 @@ def by_fold(clips: pd.DataFrame, classes: list[str]) -> pd.DataFrame:
         )
         row: dict[str, Any] = {
             "fold": fold,
-            "speakers": first["speaker"].nunique(),
+            "speakers": _speakers(first),
             "clips": len(first),
             "seeds": len(seeds),
         }
@@ -60,6 +65,10 @@ def by_fold(clips: pd.DataFrame, classes: list[str]) -> pd.DataFrame:
             row[f"{name}_low"], row[f"{name}_high"] = _interval(value, len(first), name, int(fold))
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def _speakers(clips: pd.DataFrame) -> int:
+    return len(set(clips["speaker"]) - {""})
 
 
 def _wa(right: np.ndarray) -> Any:
@@ -102,14 +111,17 @@ def by_group(clips: pd.DataFrame, classes: list[str]) -> tuple[str, pd.DataFrame
     """Return what the groups are, and group, speakers, clips, ua, wa (fractions, seeds averaged).
 
     Groups are genders where the manifest states any. Otherwise every speaker is one, by number
-    and not by name: a model card may be published.
+    and not by name: a model card may be published. Clips of nobody known are a group of their
+    own.
     """
     if (clips["gender"] != "").any():
         kind, group = "gender", clips["gender"].replace("", UNKNOWN)
     else:
-        numbers = {name: i for i, name in enumerate(sorted(set(clips["speaker"])), start=1)}
-        kind, group = "speaker", clips["speaker"].map(lambda name: f"speaker {numbers[name]}")
-    order = dict.fromkeys(group if kind == "gender" else [f"speaker {i}" for i in numbers.values()])
+        known = sorted(set(clips["speaker"]) - {""})
+        numbers = {name: f"speaker {i}" for i, name in enumerate(known, start=1)}
+        numbers |= {"": UNKNOWN} if (clips["speaker"] == "").any() else {}
+        kind, group = "speaker", clips["speaker"].map(numbers)
+    order = dict.fromkeys(group if kind == "gender" else numbers.values())
     rows = []
     for name in sorted(order) if kind == "gender" else order:
         own = clips[group == name]
@@ -120,7 +132,7 @@ def by_group(clips: pd.DataFrame, classes: list[str]) -> tuple[str, pd.DataFrame
         rows.append(
             {
                 "group": name,
-                "speakers": own["speaker"].nunique(),
+                "speakers": _speakers(own),
                 "clips": own["utt"].nunique(),
                 "ua": float(np.mean([one["ua"] for one in found])),
                 "wa": float(np.mean([one["wa"] for one in found])),
@@ -130,6 +142,6 @@ def by_group(clips: pd.DataFrame, classes: list[str]) -> tuple[str, pd.DataFrame
 
 
 def confusion(clips: pd.DataFrame, classes: list[str]) -> np.ndarray:
-    """Return counts [true, predicted] of rows of `tested`."""
+    """Return counts [true, predicted] of rows of `scored`."""
     found = score(list(clips["label"]), list(clips["predicted"]), classes)["confusion"]
     return np.array(found, dtype=int)

@@ -43,7 +43,7 @@ HEADINGS = {
     "overlap": "overlap with top k (%)",
 }
 SIGNED = frozenset({"dUA", "dWA"})
-_DECIMALS = {"deficiency": 2, "penalty": 2, "sum": 2}
+_DECIMALS = {"deficiency": 2, "penalty": 2, "sum": 2, "left out": 0}
 
 
 @dataclass

@@ -33,6 +33,13 @@ class Answers {
     return -1;
   }
 
+  /** The class that a person wrote in any case and with blanks around it; else what was written. */
+  known(text) {
+    if (this.data.classes.includes(text)) return text;
+    const plain = text.trim();
+    return this.data.classes.find((name) => name.toLowerCase() === plain.toLowerCase()) ?? plain;
+  }
+
   valid(status, label) {
     return status === "labelled" ? this.data.classes.includes(label) : label === "" && STATUSES.includes(status);
   }
@@ -118,8 +125,8 @@ class Answers {
     let foreign = 0, unknown = 0;
     for (const row of rows) {
       const index = this.places.get(row.utt);
-      const label = row.label, comment = untyped(row.comment || "");
-      const status = row.status || (label ? "labelled" : "");
+      const label = this.known(row.label), comment = untyped(row.comment || "");
+      const status = row.status.trim().toLowerCase() || (label ? "labelled" : "");
       if (index === undefined) foreign++;
       else if (status === "" && comment === "") continue;
       else if (status !== "" && !this.valid(status, label)) unknown++;

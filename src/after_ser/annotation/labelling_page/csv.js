@@ -50,13 +50,14 @@ function parseCsv(text) {
   if (inside) throw new Error("a quoted cell does not end, so the file breaks off");
   if (cell !== "" || row.length) endRow();
   if (!rows.length) throw new Error("the file is empty");
-  const names = rows[0].map((name) => name.trim());
+  const names = rows[0].map((name) => name.trim().toLowerCase());
   const lost = ["utt", "label", "status"].filter((name) => !names.includes(name));
   if (lost.length) throw new Error("it has no column " + lost[0]);
   return rows.slice(1).map((cells, index) => {
-    if (cells.length !== names.length) {
+    // spreadsheets leave out empty cells at the end of a row
+    if (cells.slice(names.length).some((cell) => cell !== "")) {
       throw new Error("row " + (index + 2) + " has " + cells.length + " cells, the header " + names.length);
     }
-    return Object.fromEntries(names.map((name, place) => [name, cells[place]]));
+    return Object.fromEntries(names.map((name, place) => [name, cells[place] ?? ""]));
   });
 }
