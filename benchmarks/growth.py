@@ -19,7 +19,7 @@ from pathlib import Path
 
 import yaml
 from harness import ROOT, Figure, Row, Setting, main
-from planning import planned
+from planning import per_unit, planned
 
 MERGED_CLIPS, CLIP_S = 16_600, 18 * 3600 / 16_600
 POOLS = (1_000, 4_000, MERGED_CLIPS)
@@ -36,30 +36,29 @@ def measure(setting: Setting) -> Figure:
     """Measure both; a ratio of 1 is growth in proportion, less is worse than that."""
     figure = Figure("growth", "Growth", "cost per clip or job of the smallest / its own")
     pools = (40, 80) if setting.quick else POOLS
-    peaks, labels = {}, {}
+    peaks: dict[str, float] = {}
+    labels: dict[str, float] = {}
     per_clip: dict[int, list[float]] = {pool: [] for pool in pools}
     for _ in range(1 if setting.quick else min(setting.repeats, 3)):
         for pool in pools:
             found = _in_a_process(pool, setting)
             per_clip[pool].append(found["seconds"])
-            peaks[f"{pool:,} clips"] = round(found["peak_gib"], 3)
-            labels[f"{pool:,} clips"] = found["labelled"]
+            name = f"{pool:,} clips"
+            peaks[name] = max(round(found["peak_gib"], 3), peaks.get(name, 0.0))
+            labels[name] = found["labelled"]
     for pool, seconds in per_clip.items():
-        ratios = [
-            (a / pools[0]) / (b / pool) for a, b in zip(per_clip[pools[0]], seconds, strict=True)
-        ]
+        ratios = per_unit(per_clip[pools[0]], pools[0], seconds, pool)
         figure.rows.append(Row("a round", f"{pool:,} clips", seconds, ratios))
     jobs = {}
     rounds = (2, 3) if setting.quick else ROUNDS
-    first = 0.0
+    spent: dict[int, list[float]] = {}
     for number in rounds:
         config = _config(setting.folder, number)
         begun = time.perf_counter()
         jobs[number] = planned(config, setting.folder)
-        seconds = time.perf_counter() - begun
-        first = first or seconds / jobs[number]
-        ratio = first / (seconds / jobs[number])
-        figure.rows.append(Row("planning", f"{number} rounds", [seconds], [ratio]))
+        spent[number] = [time.perf_counter() - begun]
+        ratios = per_unit(spent[rounds[0]], jobs[rounds[0]], spent[number], jobs[number])
+        figure.rows.append(Row("planning", f"{number} rounds", spent[number], ratios))
     figure.facts = {
         "peak_gib": peaks,
         "labelled": labels,
@@ -73,7 +72,7 @@ def _config(folder: Path, rounds: int) -> Path:
     """Write the demo's config with so many budgets for its iterative arms."""
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))
     config["budget"] = [round((index + 1) / rounds, 4) for index in range(rounds)]
-    for kind in ("tables", "figures"):
+    for kind in ("tables", "figures", "inside"):
         config[kind] = {}
     config["figures"]["figure2"] = {
         "dataset": "merged",

@@ -153,9 +153,8 @@ def _cpu_name() -> str:
     return platform.processor() or platform.machine()
 
 
-def parse(arguments: list[str] | None = None) -> argparse.Namespace:
-    """Read the command line that every figure has."""
-    parser = argparse.ArgumentParser()
+def options(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """Add the options that every figure has, and all of them together."""
     parser.add_argument(
         "--quick", action="store_true", help="see that it runs; numbers say nothing"
     )
@@ -165,12 +164,12 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--data", type=Path, help="folder with emodb, cremad, ravdess; else noise")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--out", type=Path, help="folder for <figure>.json")
-    return parser.parse_args(arguments)
+    return parser
 
 
 def main(measure: Callable[[Setting], Figure]) -> None:
     """Measure one figure in this process, whose allocator and threads are those of a job."""
-    given = parse()
+    given = options(argparse.ArgumentParser()).parse_args()
     _as_a_job(given.threads)
     from after_ser.runtime.atomic import write_json
     from after_ser.runtime.device import choose_device, make_deterministic, set_threads

@@ -50,7 +50,7 @@ def _section(record: dict[str, Any]) -> list[str]:
     for row in record["rows"]:
         least = targets.get((row["group"], row["name"]))
         lines.append(
-            f"| {row['group']} | {row['name']} | {row['median_s']:.3g} | {_number(row['ratio'])} | "
+            f"| {row['group']} | {_name(row)} | {row['median_s']:.3g} | {_number(row['ratio'])} | "
             f"{_spread(row['ratios'])} | {_verdict(row['ratio'], least)} |"
         )
     lines.append("")
@@ -63,6 +63,10 @@ def _section(record: dict[str, Any]) -> list[str]:
         else:
             lines.append(f"- {name.replace('_', ' ')}: {_fact(value)}")
     return [*lines, ""]
+
+
+def _name(row: dict[str, Any]) -> str:
+    return f"{row['name']} ({row['note']})" if row["note"] else str(row["name"])
 
 
 def _number(value: float | None) -> str:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from harness import ROOT, Figure, Setting, interleaved, main
+from harness import ROOT, Figure, Row, Setting, interleaved, main
 
 #: Planning takes most of a minute; three times are enough.
 _REPEATS = 3
@@ -29,11 +29,19 @@ def measure(setting: Setting) -> Figure:
 
     ways = {name: lambda name=name: plan(name) for name in configs}
     timed = interleaved(ways, min(setting.repeats, 1 if setting.quick else _REPEATS), warm=False)
-    figure.add("dry run", timed, "demo")
-    for row in figure.rows:
-        row.ratios[:] = [ratio * jobs[row.name] / jobs["demo"] for ratio in row.ratios]
+    for name, seconds in timed.items():
+        ratios = per_unit(timed["demo"], jobs["demo"], seconds, jobs[name])
+        figure.rows.append(Row("dry run", name, seconds, ratios))
     figure.facts = {"jobs": jobs}
     return figure
+
+
+def per_unit(base: list[float], units: int, seconds: list[float], own_units: int) -> list[float]:
+    """Return the base's time per unit over the own one, repetition by repetition.
+
+    1 is growth in proportion; less is worse than that.
+    """
+    return [(a / units) / (b / own_units) for a, b in zip(base, seconds, strict=True)]
 
 
 def planned(config: Path, folder: Path) -> int:

@@ -3,8 +3,8 @@
     python benchmarks/utilisation.py --data <folder with emodb and cremad>
 
 Operations are counted by the formulae of after_ser.cluster.work, in which attention's quadratic
-part, norms and activations are left out, so the shares are lower bounds. Padding counts as no
-work. Backward is twice forward.
+part, positions, norms and activations are left out, so the shares are lower bounds. Padding counts
+as no work, nor do layers that LayerDrop skips in training. Backward is twice forward.
 """
 
 from __future__ import annotations
@@ -14,13 +14,15 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from harness import Figure, Setting, interleaved, main, synchronise
+from harness import Figure, Row, Setting, interleaved, main, synchronise
 from material import ARCHITECTURES, CLASSES, SAMPLE_RATE, Material, material
 
 from after_ser.backbone.encode import ClipEncoder
 from after_ser.backbone.latents import Latents, extract_latents
 from after_ser.cluster.requests import TRAINING
+from after_ser.cluster.work import Shape
 from after_ser.finetune.classifier import start_classifier
+from after_ser.finetune.precision import has_bf16
 from after_ser.finetune.predict import predict
 from after_ser.finetune.round import load_clips
 from after_ser.finetune.train import fit
@@ -39,10 +41,15 @@ def measure(setting: Setting) -> Figure:
     figure = Figure("utilisation", "Use of the machine", "share of the matrix-product ceiling")
     device = torch.device(setting.device)
     sides = _SIDES[:1] if setting.quick else _SIDES if device.type == "cuda" else _SIDES[:3]
-    precisions = {"fp32": torch.float32} | ({"bf16": torch.bfloat16} if _has_bf16(device) else {})
+    precisions = {"fp32": torch.float32} | ({"bf16": torch.bfloat16} if has_bf16(device) else {})
     for size in setting.sizes:
         given = material(setting, size, SIZES[size])
-        ways, flops = _ways(given, size, setting)
+        ways: dict[str, Callable[[], Any]] = {}
+        flops: dict[str, float] = {}
+        for precision in precisions:
+            own, operations_of = _ways(given, size, setting, precision)
+            ways |= {_named(name, precision): work for name, work in own.items()}
+            flops |= {_named(name, precision): number for name, number in operations_of.items()}
         ceilings: dict[str, list[float]] = {name: [] for name in precisions}
         seconds: dict[str, list[float]] = {name: [] for name in ways}
         for _ in range(setting.repeats):  # ceiling and work take turns
@@ -51,13 +58,13 @@ def measure(setting: Setting) -> Figure:
             for name, spent in interleaved(ways, 1, warm=_ == 0).items():
                 seconds[name] += spent
         for name, spent in seconds.items():
-            shares = [
-                flops[name] / one / ceiling
-                for one, ceiling in zip(spent, ceilings["fp32"], strict=True)
-            ]
-            figure.add(size, {name: spent}, name)
-            figure.rows[-1].ratios[:] = shares
-            figure.targets.append((size, name, 0.5)) if "transformer" in name else None
+            precision = "bf16" if name.endswith(_named("", "bf16")) else "fp32"
+            found = shares(flops[name], spent, ceilings[precision])
+            figure.rows.append(Row(size, name, spent, found, f"of the {precision} ceiling"))
+            if "transformer" in name and precision == "fp32":
+                figure.targets.append((size, name, 0.5))
+            if (device.type, size, name) == ("cuda", "base", _named("TAPT step", "bf16")):
+                figure.targets.append((size, name, 0.4))
         figure.facts[size] = {
             "seconds_of_audio": round(given.seconds, 1),
             **{
@@ -68,10 +75,13 @@ def measure(setting: Setting) -> Figure:
     return figure
 
 
-def _has_bf16(device: torch.device) -> bool:
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported())
-    return bool(torch.cpu._is_avx512_bf16_supported())
+def shares(flops: float, seconds: list[float], ceilings: list[float]) -> list[float]:
+    """Return operations per second as a share of the ceiling of the same repetition."""
+    return [flops / one / ceiling for one, ceiling in zip(seconds, ceilings, strict=True)]
+
+
+def _named(name: str, precision: str) -> str:
+    return name if precision == "fp32" else f"{name}, {precision}"
 
 
 def _product(side: int, kind: torch.dtype, device: torch.device) -> float:
@@ -87,15 +97,17 @@ def _product(side: int, kind: torch.dtype, device: torch.device) -> float:
 
 
 def _ways(
-    given: Material, size: str, setting: Setting
+    given: Material, size: str, setting: Setting, precision: str
 ) -> tuple[dict[str, Callable[[], Any]], dict[str, float]]:
     device, shape, seconds = torch.device(setting.device), given.shape, given.seconds
     folder = setting.folder / f"latents-{size}"
-    extract_latents(given.model, given.manifest, None, folder, setting.device, setting.threads)
+    if not folder.exists():
+        extract_latents(given.model, given.manifest, None, folder, setting.device, setting.threads)
     with Latents(folder) as store:
         clips = load_clips(store, given.utts)
         one = load_clips(store, given.utts[:1])
     model = start_classifier(given.model, CLASSES, "mean-relu-linear", 0).to(device)
+    model.bf16 = precision == "bf16"
     encoder = ClipEncoder(given.model, device)
     prepared = [encoder.prepare(waveform) for waveform in given.waveforms]
     settings: dict[str, Any] = {
@@ -112,8 +124,14 @@ def _ways(
     make, step, _ = measurable(
         ARCHITECTURES[size],
         heard,
-        PretrainSettings(steps=100, warmup=1, seconds_per_step=per_step, crop_s=max(lengths)),
-        setting.folder / f"state-{size}",
+        PretrainSettings(
+            steps=100,
+            warmup=1,
+            seconds_per_step=per_step,
+            crop_s=max(lengths),
+            precision=precision,
+        ),
+        setting.folder / f"state-{size}-{precision}",
         setting.device,
         setting.threads,
     )
@@ -140,12 +158,23 @@ def _ways(
         "CNN, a clip at a time": lambda: [encoder.encode(one) for one in prepared],
         "TAPT step": lambda: step(0, batch),
     }
-    both = shape.cnn_flops + shape.transformer_flops
-    return ways, {
-        "transformer, fine-tuning": TRAINING * shape.transformer_flops * seconds,
-        "transformer, scoring": shape.transformer_flops * seconds,
-        "CNN, a clip at a time": shape.cnn_flops * seconds,
-        "TAPT step": TRAINING * both * adapted,
+    if precision != "fp32":  # latents are made in fp32
+        del ways["CNN, a clip at a time"]
+    done = operations(shape, model.config.layerdrop, heard=seconds, adapted=adapted)
+    return ways, {name: done[name] for name in ways}
+
+
+def operations(shape: Shape, layerdrop: float, heard: float, adapted: float) -> dict[str, float]:
+    """Return the operations of each way: on `heard` seconds of clips, or `adapted` of a TAPT batch.
+
+    layerdrop: the share of layers that training skips.
+    """
+    trained = (1 - layerdrop) * shape.transformer_flops
+    return {
+        "transformer, fine-tuning": TRAINING * trained * heard,
+        "transformer, scoring": shape.transformer_flops * heard,
+        "CNN, a clip at a time": shape.cnn_flops * heard,
+        "TAPT step": TRAINING * (shape.cnn_flops + trained) * adapted,
     }
 
 

@@ -122,9 +122,12 @@ def figure_files():
 def inside_cells():
     """The cells of each page that looks inside an arm, by (dataset, arm)."""
     try:
-        return pages(CONFIG, scored_cells())
+        found = pages(CONFIG, cells(CONFIG))
     except InputError as error:
         raise WorkflowError(str(error)) from None
+    # where people are asked there is a page from their first round on
+    own = {key: [cell for cell in part if answered(cell)] for key, part in found.items()}
+    return {key: part for key, part in own.items() if part}
 
 
 def inside_pages():

@@ -26,7 +26,7 @@ rule inside:
     resources:
         **REQUESTS.of("inside"),
     params:
-        method_version="inside-1",
+        method_version="inside-2",
     message:
         "A look inside {wildcards.arm} on {wildcards.dataset}"
     script:

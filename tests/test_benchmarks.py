@@ -1,5 +1,6 @@
 """The benchmark of the acquisition strategies, at a size that says nothing."""
 
+import argparse
 import csv
 import importlib
 import json
@@ -7,7 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 SCRIPT = Path(__file__).parent.parent / "benchmarks/acquisition.py"
 
@@ -63,6 +66,23 @@ def test_a_round_of_the_growth_figure_has_a_peak_of_its_own(tmp_path):
     assert found["labelled"] == 5 and found["seconds"] > 0 and found["peak_gib"] > 0.1
 
 
+def test_the_plans_that_grow_are_of_configs_that_are_accepted(tmp_path):
+    import growth
+    import yaml
+    from workflow_runs import SCHEMA
+
+    from after_ser.config import resolve
+    from after_ser.grid import cells
+    from after_ser.reporting.inside.plan import pages
+
+    for rounds in growth.ROUNDS:
+        text = growth._config(tmp_path, rounds).read_text(encoding="utf-8")
+        config = resolve(yaml.safe_load(text), SCHEMA)
+        found = list(cells(config))
+        assert {cell.round for cell in found} == set(range(rounds))
+        assert pages(config, found) == {}
+
+
 def test_ways_take_turns_and_ratios_are_taken_within_a_repetition():
     from harness import Figure, interleaved
 
@@ -76,12 +96,79 @@ def test_ways_take_turns_and_ratios_are_taken_within_a_repetition():
     assert figure.rows[1].as_dict()["ratio"] == 4.0
 
 
+@pytest.mark.parametrize("options", [["--data", "F", "--quick"], ["--quick", "--data", "F"]])
+def test_every_figure_is_given_the_options_and_no_option_is_a_figure(options, monkeypatch):
+    """As make bench CORPORA=F has them, with and without figures."""
+    import harness
+    import run
+
+    started = []
+    done = subprocess.CompletedProcess([], 0)
+    monkeypatch.setattr(subprocess, "run", lambda command, **_: started.append(command[1:]) or done)
+    monkeypatch.setattr(run, "set_job_environment", lambda threads: None)
+    assert run.main([*options, "--threads", "3"]) == 0
+    assert [Path(command[0]).stem for command in started] == list(run.FIGURES)
+    started.clear()
+    more = ["--repeats", "2", "--device", "cpu", "--out", "there", "--sizes", "toy", "small"]
+    assert run.main(["growth", *options, *more]) == 0
+    found = harness.options(argparse.ArgumentParser()).parse_args(started[0][1:])
+    assert (found.quick, found.data, found.repeats) == (True, Path("F"), 2)
+    assert (found.device, found.out, found.sizes) == ("cpu", Path("there"), ["toy", "small"])
+    with pytest.raises(SystemExit):
+        run.main(["--quick", "shrinking"])
+
+
+def test_growth_is_per_clip_or_job_and_one_is_in_proportion():
+    from planning import per_unit
+
+    # four times the clips: in four times the time, in twice, in sixteen times
+    assert per_unit([2.0, 2.0, 2.0], 100, [8.0, 4.0, 32.0], 400) == [1.0, 2.0, 0.25]
+
+
+def test_use_is_operations_per_second_of_the_same_repetition_s_ceiling():
+    from utilisation import operations, shares
+
+    from after_ser.cluster.work import BASE
+
+    assert shares(6e9, [2.0, 1.0], [10e9, 8e9]) == pytest.approx([0.3, 0.75])
+    found = operations(BASE, 0.25, heard=10.0, adapted=20.0)
+    cnn, transformer = BASE.cnn_flops, BASE.transformer_flops
+    assert found["transformer, scoring"] == pytest.approx(10 * transformer)
+    assert found["CNN, a clip at a time"] == pytest.approx(10 * cnn)
+    # backward is twice forward; three of four layers are trained in a step
+    assert found["transformer, fine-tuning"] == pytest.approx(10 * 3 * 0.75 * transformer)
+    assert found["TAPT step"] == pytest.approx(20 * 3 * (cnn + 0.75 * transformer))
+
+
+def test_half_precision_is_measured_against_its_own_ceiling(setting, monkeypatch):
+    import utilisation
+
+    ceilings = {torch.float32: 1e9, torch.bfloat16: 4e9}
+    monkeypatch.setattr(utilisation, "has_bf16", lambda device: True)
+    monkeypatch.setattr(utilisation, "_product", lambda side, kind, device: ceilings[kind])
+    monkeypatch.setattr(
+        utilisation, "interleaved", lambda ways, repeats, warm: dict.fromkeys(ways, [1.0])
+    )
+    rows = {row.name: row for row in utilisation.measure(setting).rows}
+    assert "CNN, a clip at a time, bf16" not in rows
+    for name in ("TAPT step", "transformer, scoring", "transformer, fine-tuning"):
+        assert rows[f"{name}, bf16"].ratios[0] == pytest.approx(rows[name].ratios[0] / 4)
+
+
+def test_a_share_of_padding_is_what_the_model_works_on_for_nothing():
+    from finetuning import _padding
+
+    lengths = np.array([1.0, 3.0, 2.0, 2.0])
+    assert _padding(lengths, [np.array([0, 1]), np.array([2, 3])]) == pytest.approx(0.2)
+    assert _padding(lengths, [np.array([0]), np.array([1]), np.array([2, 3])]) == 0
+
+
 def test_the_page_keeps_its_words_and_says_what_was_missed(tmp_path):
     import page
     from harness import Figure, machine
 
     figure = Figure("x", "A figure", "a / way", targets=[("g", "b", 8.0), ("g", "a", 0.5)])
-    figure.add("g", {"a": [4.0, 4.0], "b": [1.0, 1.0]}, "a")
+    figure.add("g", {"a": [4.0, 4.0], "b": [1.0, 1.0]}, "a", b="of two")
     record = {
         **{"figure": "x", "title": figure.title, "ratio": figure.ratio, "quick": False},
         **{"machine": machine(1), "rows": [row.as_dict() for row in figure.rows]},
@@ -94,6 +181,7 @@ def test_the_page_keeps_its_words_and_says_what_was_missed(tmp_path):
     page.write_page(tmp_path, text)
     found = text.read_text()
     assert found.startswith("# Words") and found.endswith("more words\n") and "old" not in found
+    assert "| g | b (of two) | 1 | 4.00 |" in found
     assert "8, missed by 50 %" in found and "0.5, met" in found and "- clips: 3" in found
     text.write_text("no marks")
     with pytest.raises(SystemExit):

@@ -3,16 +3,18 @@
 import numpy as np
 import pandas as pd
 import pytest
-from made_up_arm import CLASSES, TRAIN, config, write_run
+from made_up_arm import CLASSES, PICKS, TRAIN, config, write_run
 from scipy import stats
 
 from after_ser.errors import InputError
 from after_ser.reporting.inside import projection
 from after_ser.reporting.inside.gather import Round, Run, read_clips, read_runs
+from after_ser.reporting.inside.page import write_page
 from after_ser.reporting.inside.picks import answered_table, share_table
 from after_ser.reporting.inside.plan import pages
 from after_ser.reporting.inside.recalls import MEAN, recall_table, scored_split
 from after_ser.reporting.inside.suspects import clip_counts, out_of_sample, suspects, when_sure
+from after_ser.runtime.atomic import read_json, write_json, write_tsv
 
 CLASS_OF = {utt: label for utt, (_, label) in TRAIN.items()}
 CORPUS_OF = {utt: corpus for utt, (corpus, _) in TRAIN.items()}
@@ -71,6 +73,57 @@ def test_answers_are_counted_where_the_pool_s_classes_are_unknown(made):
     table = answered_table(made[2], CLASSES)
     assert list(at(table, "anger", 1)[["picks", "count", "mean"]]) == [4, 3, 0.75]
     assert table[["pool", "band_low", "band_high"]].isna().all(axis=None)
+
+
+def bring_along(root, found, utt, label):
+    """Let people have labelled a clip before anything was asked, as annotation.labelled has it."""
+    for cell in found:
+        folder = root / cell.folder
+        labelled = pd.read_csv(folder / "labelled.tsv", sep="\t", dtype=str)
+        own = {"utt": utt, "label": label, "acquired_in_round": "0", "rank": "0", "score": "0"}
+        write_tsv(folder / "labelled.tsv", pd.concat([pd.DataFrame([own]), labelled]))
+        pool = pd.read_csv(folder / "pool.tsv", sep="\t", dtype=str)
+        write_tsv(folder / "pool.tsv", pool[pool["utt"] != utt])
+        metrics = read_json(folder / "metrics.json")
+        write_json(folder / "metrics.json", metrics | {"labelled": metrics["labelled"] + 1})
+
+
+def test_labels_that_people_brought_along_are_no_choice(tmp_path):
+    settings = config()
+    settings["protocols"]["paper"]["oracle"]["kind"] = "human"
+    found = write_run(tmp_path, settings, tested=False)
+    bring_along(tmp_path, found, "two/h", "anger")
+    runs = read_runs(found, CLASSES, 2, tmp_path)
+    assert [list(one.new["utt"]) for one in runs[0].rounds] == PICKS[1]
+    assert [one.labelled for one in runs[0].rounds] == [3, 5]
+    assert (runs[0].given, len(runs[0].train)) == (1, 7) and "two/h" not in runs[0].train
+    table = answered_table(runs, CLASSES)
+    assert list(at(table, "anger", 0)[["picks", "count", "mean"]]) == [4, 1, 0.25]
+    by_corpus = share_table(runs, CORPUS_OF, ["one", "two"], "x")
+    assert at(by_corpus, "two", 0)["pool"] == pytest.approx(3 / 7), "of what could be asked for"
+    write_page(settings, found, "page.html", tmp_path)
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "1 clip with a label before anything was asked for" in text
+    assert "two/h" not in text
+
+
+def test_annotators_who_err_may_give_a_clip_two_labels(tmp_path):
+    """Then it is judged against each, and not more are wrong than were judged."""
+    found = write_run(tmp_path, config())
+    second = tmp_path / found[-1].folder / "labelled.tsv"
+    text = second.read_text(encoding="utf-8")
+    assert "one/b\tanger" in text
+    second.write_text(text.replace("one/b\tanger", "one/b\tneutral"), encoding="utf-8")
+    judged = out_of_sample(read_runs(found, CLASSES, 2, tmp_path), CLASSES, CLASS_OF, False)
+    picked = judged[(judged["source"] == "picked") & (judged["utt"] == "one/b")]
+    assert set(picked["label"]) == {"anger", "neutral"}
+    assert clip_counts(judged)["picked"] == 4
+    judged.loc[picked.index, [f"p_{name}" for name in CLASSES]] = [[0.9, 0.1], [0.1, 0.9]]
+    judged.loc[picked.index, "label"] = ["neutral", "anger"]
+    wrong = suspects(judged, CLASSES)
+    assert list(wrong.loc[wrong["utt"] == "one/b", "source"]).count("picked") == 2
+    judged_of = clip_counts(judged)
+    assert all(n <= judged_of[name] for name, n in wrong["source"].value_counts().items())
 
 
 def test_nested_subsets_of_a_one_shot_arm_add_what_is_new(tmp_path):

@@ -119,7 +119,8 @@ def test_the_plan_ends_at_the_first_question_without_an_answer(tmp_path):
     jobs, _ = plan()
     assert jobs["publish_query"] == 1 and jobs["val_query"] == 1
     assert jobs["tapt"] == 1 and jobs["tapt_latents"] == 1  # meanwhile
-    assert not {"fit_round0", "ask_initial_set", "read_val_answers", "rounds"} & set(jobs)
+    waiting = {"fit_round0", "ask_initial_set", "read_val_answers", "rounds", "inside"}
+    assert not waiting & set(jobs)
     publish(tmp_path, "val", ["a", "b"], ["a"])
     jobs, output = plan()
     assert jobs["publish_query"] == 1 and "ask_initial_set" not in jobs
@@ -132,6 +133,7 @@ def test_the_plan_ends_at_the_first_question_without_an_answer(tmp_path):
     jobs, _ = plan()
     assert jobs["publish_query"] == 3 and jobs["read_val_answers"] == 1
     assert jobs["fit_round0"] == 1 and jobs["ask"] == 1 and jobs["rounds"] == 1
+    assert jobs["inside"] == 1
     assert "fit_round" not in jobs
     publish(tmp_path, "round1", ["d"], ["d"])
     publish(tmp_path, "round2", ["e"], ["e"])

@@ -3,6 +3,7 @@
 import argparse
 import base64
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -75,10 +76,27 @@ def test_a_cost_is_the_requests_work_at_the_measured_speed_without_their_margin(
     table = cost_of(requests, SPEEDS, "table2", {})
     assert (table.seconds, table.cpus, table.gpus) == (SPEEDS.start_tables_s, 1, 0)
     assert cost_of(requests, SPEEDS, "fit_round0", WILDCARDS).seconds == fit.seconds
+    start = {**SPEEDS.__dict__, "start_transformers_s": SPEEDS.start_transformers_s + 7}
+    for rule in ("tapt", "tapt_latents", "pretrained_surprisal", "tapt_surprisal"):
+        late, soon = (cost_of(requests, one, rule, WILDCARDS) for one in (Speeds(**start), SPEEDS))
+        assert late.seconds - soon.seconds == pytest.approx(7), f"{rule} imports transformers"
     asked = requests.request("tapt", WILDCARDS)
     assert asked.gpus == 1 and tapt.gpus == 0, "no GPU was measured"
     on_gpu = Speeds(**{**SPEEDS.__dict__, "gpu": True})
     assert cost_of(requests, on_gpu, "tapt", WILDCARDS).gpus == 1
+
+
+def test_p_tapt_does_not_pay_for_a_backward_of_the_cnn():
+    """It leaves the CNN as it is: forward once, where TAPT has three times as much."""
+    config = paper()
+    config["tapt"]["p-tapt"] = {**config["tapt"]["tapt"], "objective": "p-tapt"}
+    requests = Requests(config)
+    tapt, pseudo = (
+        requests.estimate("tapt", {**WILDCARDS, "start": start}).flops
+        for start in ("tapt", "p-tapt")
+    )
+    seconds = 20_000 * 250
+    assert tapt - pseudo == pytest.approx(2 * BASE.cnn_flops * seconds)
 
 
 def test_rules_that_repeat_another_one_are_known():
@@ -113,9 +131,12 @@ def test_the_plan_of_tiny_is_snakemakes(tmp_path, monkeypatch, capfd):
     assert record["wall_s"] > max(row["seconds"] / row["jobs"] for row in rows.values())
     assert "took / planned" not in text and not (tmp_path / "results/tiny/paper").exists()
     monkeypatch.setattr(command, "calibrate", lambda config: pytest.fail("measured before"))
+    log = "results/tiny/paper/log/tapt/toy/tapt/merged/fold1/seed0.log"
+    assert log in {job.log for job in planned_jobs(REPO / "Snakefile", TINY)[1]}
     write_record(
-        Path("results/tiny/paper/tapt/toy/tapt/merged/fold1/seed0/timing.json"), "tapt", 10, 14.0
-    )
+        Path("results/tiny/paper/tapt/toy/tapt/merged/fold1/seed0/timing.json"),
+        "tapt", 10, 14.0, log,
+    )  # fmt: skip
     Path("results/tiny/paper/tapt/toy/tapt/merged/fold1/seed0/timing.json").write_text(
         json.dumps({"wall_s": 3.0})
     )
@@ -124,6 +145,14 @@ def test_the_plan_of_tiny_is_snakemakes(tmp_path, monkeypatch, capfd):
     planned = rows["tapt"]["seconds"] / 2
     assert line.split()[-6:] == ["1", "4.0", "s", "3.0", "s", f"{4.0 / planned:.2f}"]
     assert "Traceback" not in capfd.readouterr().err
+    # what another machine measured says nothing of this one
+    kept = Path("results/tiny/plan.json")
+    record = json.loads(kept.read_text(encoding="utf-8"))
+    assert set(record["machine"]) == {"cpu", "cores", "gpus"}
+    kept.write_text(json.dumps(record | {"machine": {**record["machine"], "cpu": "another"}}))
+    monkeypatch.setattr(command, "calibrate", lambda config: replace(SPEEDS, tapt=5e8))
+    slower = command.plan(given, REPO / "Snakefile")
+    assert "TAPT 0.5" in slower
     # no GPU here, some asked for: assumed, said, and not kept as if measured
     given.gpus = 2
     assert "assumed, TFLOP/s" in command.plan(given, REPO / "Snakefile")
@@ -154,7 +183,10 @@ def test_finished_jobs_are_counted_once_and_breaks_are_left_out(tmp_path, monkey
     write_record(Path("results/tiny/c"), "table2", 1000.0, 1001.0, "results/tiny/c")
     write_record(Path("results/other/c"), "table2", 2000.0, 2001.0, "results/other/c")
     Path(".snakemake/metadata/broken").write_text("no JSON")
-    found, whole = finished_jobs("tiny")
+    # of the same rules: another run's corpus, and an arm that this config has no more
+    write_record(Path("results/corpora/z"), "table2", 3000.0, 3001.0, "results/corpora/z/log")
+    write_record(Path("results/tiny/old"), "fit_round", 4000.0, 4001.0, "results/tiny/old/log")
+    found, whole = finished_jobs([f"results/tiny/{name}" for name in "abc"])
     assert found["fit_round"].jobs == 2 and found["fit_round"].seconds == 17.0
     assert found["table2"].jobs == 1 and whole == 13.0
 
@@ -163,6 +195,7 @@ def test_the_table_says_how_far_the_plan_was_off():
     jobs, cost = [job(0), job(1)], Cost(30.0, 2, 1, 5e8)
     rows = rows_of(jobs, [cost, cost])
     assert (rows[0].gpu_seconds, rows[0].cpu_seconds, rows[0].disk) == (60, 120, 1e9)
+    assert rows_of(jobs, [cost, cost], jobs_per_gpu=4)[0].gpu_seconds == 15, "a GPU is shared"
     text = text_of(rows, 7200.0, {}, 0.0)
     assert "2.0 h" in text and "1.0 GB" in text
 

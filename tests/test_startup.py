@@ -4,13 +4,14 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 import torch
 from finetune_clips import CPU, random_clips, write_latents, write_start
 
 from after_ser.backbone.latents import Latents
 from after_ser.finetune import round as round_module
 from after_ser.finetune.adam import Adam
-from after_ser.finetune.batches import first_frames
+from after_ser.finetune.batches import Clips, first_frames
 from after_ser.finetune.classifier import start_classifier
 from after_ser.finetune.predict import predict
 from after_ser.finetune.round import load_clips
@@ -87,19 +88,23 @@ def test_a_model_that_is_built_to_be_loaded_draws_nothing(tmp_path):
     assert all(not value.is_meta for value in body.transformer.state_dict().values())
 
 
-def test_latents_that_stay_in_their_file_give_the_same_numbers(tmp_path, monkeypatch):
+@pytest.mark.parametrize("precision", ["float16", "float32"])
+def test_latents_that_stay_in_their_file_give_the_same_numbers(precision, tmp_path, monkeypatch):
     clips = random_clips(20)
+    clips = Clips(clips.utts, [frames.astype(precision) * 1.0001 for frames in clips.frames])
+    size = sum(frames.nbytes for frames in clips.frames)
     folder, start = write_latents(tmp_path / "latents", clips), write_start(tmp_path / "start")
     model = start_classifier(start, ["a", "b"], "mean-relu-linear", 0)
     order = clips.utts[::-1]
     with Latents(folder) as latents:
+        monkeypatch.setattr(round_module, "IN_MEMORY", size)
         kept = load_clips(latents, order)
-        monkeypatch.setattr(round_module, "IN_MEMORY", 0)
+        monkeypatch.setattr(round_module, "IN_MEMORY", size - 1)
         stored = load_clips(latents, order)
     assert isinstance(kept.frames, list) and not isinstance(stored.frames, list)
     assert (stored.lengths() == kept.lengths()).all()
     for a, b in zip(kept.frames, stored.frames, strict=True):
-        assert a.dtype == b.dtype and (a == b).all()
+        assert a.dtype == b.dtype == precision and a.shape == b.shape and (a == b).all()
     assert (predict(model, kept, CPU) == predict(model, stored, CPU)).all()
     short = first_frames(stored, 5), first_frames(kept, 5)
     assert short[0].lengths().max() == 5

@@ -116,17 +116,20 @@ def _rows(manifest_tsv: str | os.PathLike[str], utts: Iterable[str] | None) -> p
 
 
 class StoredFrames(Sequence[np.ndarray]):
-    """Latents of some clips, float16 [T_i, D] each, which are read whenever they are asked for.
+    """Latents of some clips, [T_i, D] each, which are read whenever they are asked for.
 
     Read, not mapped: pages of a mapped file count as the job's memory.
     """
 
     def __init__(
-        self, path: Path, first: int, dimension: int, offsets: np.ndarray, lengths: np.ndarray
+        self, path: Path, first: int, frame: np.dtype[Any], offsets: np.ndarray, lengths: np.ndarray
     ) -> None:
-        """`first` is the first frame's position in the file, in bytes; the others count frames."""
+        """`first` is the first frame's position in the file, in bytes; the others count frames.
+
+        frame: what a frame is in the file, numbers of the kept precision and their count.
+        """
         self._file = open(path, "rb")  # noqa: SIM115
-        self._path, self._first, self._dimension = path, first, dimension
+        self._path, self._first, self._frame = path, first, frame
         self._offsets, self.lengths = offsets, lengths
 
     def __len__(self) -> int:
@@ -136,18 +139,16 @@ class StoredFrames(Sequence[np.ndarray]):
         """Return one clip's latents, or a list of those of a slice."""
         if isinstance(at, slice):
             return [self[index] for index in range(*at.indices(len(self)))]
-        width = 2 * self._dimension
-        count = int(self.lengths[at]) * width
-        place = self._first + int(self._offsets[at]) * width
-        found = os.pread(self._file.fileno(), count, place)
-        if len(found) != count:
+        found = np.empty((int(self.lengths[at]), *self._frame.shape), dtype=self._frame.base)
+        place = self._first + int(self._offsets[at]) * self._frame.itemsize
+        if os.preadv(self._file.fileno(), [found.data], place) != found.nbytes:
             raise InputError(f"latents: {self._path} is cut; expected one extraction's files")
-        return np.frombuffer(found, dtype=np.float16).reshape(-1, self._dimension)
+        return found
 
     def first(self, longest: int) -> StoredFrames:
         """Return them without what comes after their first `longest` frames."""
         lengths = np.minimum(self.lengths, longest)
-        return StoredFrames(self._path, self._first, self._dimension, self._offsets, lengths)
+        return StoredFrames(self._path, self._first, self._frame, self._offsets, lengths)
 
 
 class Latents:
@@ -190,10 +191,15 @@ class Latents:
         rows = np.array([self._index(utt) for utt in utts], dtype=np.int64)
         if self._store is None:
             raise ValueError("these latents are closed")
-        first = int(self._store.offset)
+        frame = np.dtype((self._store.dtype, self._store.shape[1:]))
         return StoredFrames(
-            self._path, first, self.dimension, self._offset[rows], self._frames[rows]
+            self._path, int(self._store.offset), frame, self._offset[rows], self._frames[rows]
         )
+
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes that one frame takes in the file, and in memory."""
+        return self.dimension * int(self._store.dtype.itemsize)
 
     def length(self, utt: str) -> int:
         """Return the clip's number of frames T."""

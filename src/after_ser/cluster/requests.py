@@ -225,8 +225,10 @@ def _inside(requests: Requests, wildcards: Wildcards) -> Estimate:
 
 def _pretraining(settings: Config, shape: Shape) -> Estimate:
     seconds = settings["steps"] * settings["seconds_per_step"]
+    # P-TAPT leaves the CNN as it is (tapt.objectives.pseudo_labels)
+    cnn = 1 if settings.get("objective") == "p-tapt" else TRAINING
     return Estimate(
-        flops=TRAINING * (shape.cnn_flops + shape.transformer_flops) * seconds,
+        flops=(cnn * shape.cnn_flops + TRAINING * shape.transformer_flops) * seconds,
         mem_mb=2500,  # the cache of samples has 1.5 GB, a checkpoint in the making the rest
         shape=shape,
         trained_frames=settings["seconds_per_step"] * shape.frames_per_second,

@@ -77,7 +77,7 @@ def load_clips(latents: Latents, utts: list[str]) -> Clips:
     The numbers are the same either way.
     """
     frames = sum(latents.length(utt) for utt in utts)
-    if 2 * frames * latents.dimension > IN_MEMORY:
+    if frames * latents.frame_bytes > IN_MEMORY:
         return Clips(utts, latents.stored(utts))
     return Clips(utts, [np.asarray(latents.frames(utt)) for utt in utts])
 

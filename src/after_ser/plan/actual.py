@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,20 +22,24 @@ class Actual:
     step_seconds: float = 0.0
 
 
-def finished_jobs(run: str, folder: Path = METADATA) -> tuple[dict[str, Actual], float]:
-    """Return what each rule's finished jobs of a run took, and the seconds it was at work in all.
+def finished_jobs(
+    logs: Collection[str], folder: Path = METADATA
+) -> tuple[dict[str, Actual], float]:
+    """Return what each rule's finished jobs took, and the seconds in which any of them ran.
 
-    A job took from its start to its last output. The second number is the length of the time in
-    which at least one job ran: breaks between two calls of Snakemake do not count.
+    logs: the log files of the jobs that count, those of the plan: what another run made of the
+    corpora, and what this one made under other settings, is compared with nothing. A job took from
+    its start to its last output; breaks between two calls of Snakemake do not count.
     """
+    known_logs = set(logs)
     jobs: dict[tuple[str, str], tuple[float, float]] = {}
     steps: dict[str, float] = {}
     for output, record in _records(folder):
-        logs = record.get("log") or []
+        log = str((record.get("log") or [""])[0])
         begun, ended = record.get("starttime"), record.get("endtime")
-        if not logs or not begun or not ended or not _belongs(str(logs[0]), run):
+        if log not in known_logs or not begun or not ended:
             continue
-        rule, key = record["rule"], (record["rule"], str(logs[0]))
+        rule, key = record["rule"], (record["rule"], log)
         known = jobs.get(key, (begun, ended))
         jobs[key] = min(known[0], begun), max(known[1], ended)
         if output.endswith("timing.json"):
@@ -61,10 +65,6 @@ def _records(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             yield output, json.loads(file.read_text(encoding="utf-8"))
         except (ValueError, binascii.Error, OSError):
             continue
-
-
-def _belongs(log: str, run: str) -> bool:
-    return log.startswith((f"results/{run}/", "results/corpora/"))
 
 
 def _wall(path: Path) -> float:

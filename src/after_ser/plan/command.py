@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import platform
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, fields
@@ -19,6 +20,7 @@ from after_ser.plan.jobs import planned_jobs
 from after_ser.plan.schedule import wall_seconds
 from after_ser.plan.table import rows_of, text_of
 from after_ser.runtime.atomic import read_json, write_json
+from after_ser.runtime.gpu import usable_gpus
 
 SNAKEFILE = Path("Snakefile")
 
@@ -50,15 +52,14 @@ def plan(given: argparse.Namespace, snakefile: Path = SNAKEFILE) -> str:
     cores = given.cores or os.cpu_count() or 1
     requests = Requests(config)
     costs = [cost_of(requests, speeds, job.rule, job.wildcards) for job in jobs]
-    rows = rows_of(jobs, costs)
+    rows = rows_of(jobs, costs, config["jobs_per_gpu"])
     wall_s = wall_seconds(jobs, costs, cores, gpus * config["jobs_per_gpu"])
-    done, done_s = finished_jobs(config["run"])
-    rules = {row.rule for row in rows}
-    done = {rule: one for rule, one in done.items() if rule in rules}
+    done, done_s = finished_jobs([job.log for job in jobs if job.log])
     record = {
         "config": str(given.configfile),
         "cores": cores,
         "gpus": gpus,
+        "machine": _machine(),
         "measured": what_is_measured(config),
         "speeds": asdict(speeds),
         "wall_s": round(wall_s, 1),
@@ -66,7 +67,13 @@ def plan(given: argparse.Namespace, snakefile: Path = SNAKEFILE) -> str:
     }
     if not speeds.assumed:
         write_json(kept, record)
-    return _heading(config["run"], speeds, cores, gpus) + text_of(rows, wall_s, done, done_s)
+    heading = _heading(config["run"], speeds, cores, gpus)
+    if gpus and config["jobs_per_gpu"] > 1:
+        heading += (
+            f"{config['jobs_per_gpu']} jobs share a GPU; each is taken to be as fast as alone, and "
+            "its GPU time to be its share\n\n"
+        )
+    return heading + text_of(rows, wall_s, done, done_s)
 
 
 def _speeds(config: Mapping[str, Any], kept: Path, again: bool, gpus: int | None) -> Speeds:
@@ -74,12 +81,22 @@ def _speeds(config: Mapping[str, Any], kept: Path, again: bool, gpus: int | None
     if kept.is_file() and not again:
         record = read_json(kept)
         names = {field.name for field in fields(Speeds)}
-        if record.get("measured") == what_is_measured(config) and set(record["speeds"]) == names:
+        same = {"machine": _machine(), "measured": what_is_measured(config)}
+        if same.items() <= record.items() and set(record["speeds"]) == names:
             speeds = Speeds(**record["speeds"])
             print(f"notice: speeds as measured before ({kept})", file=sys.stderr)
             return _with_gpus(speeds, gpus)
     print("notice: measuring the speed of this device, about a minute", file=sys.stderr)
     return _with_gpus(calibrate(config), gpus)
+
+
+def _machine() -> dict[str, Any]:
+    """Return what speeds hold for: results/ may lie on a disk that other machines see, too."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    cpu = names[0] if names else platform.processor()
+    return {"cpu": cpu, "cores": os.cpu_count(), "gpus": sorted(usable_gpus())}
 
 
 def _with_gpus(speeds: Speeds, gpus: int | None) -> Speeds:
@@ -100,8 +117,6 @@ def _gpus(speeds: Speeds, wanted: int | None) -> int:
         return 0
     if wanted is not None:
         return wanted
-    from after_ser.runtime.gpu import usable_gpus
-
     return max(1, len(usable_gpus()))
 
 

@@ -18,7 +18,7 @@ _TAPT = frozenset({"tapt", "pretrain_backbone", "ptapt_states"})
 _FIT = frozenset({"fit_round", "fit_baseline", "fewshot_prefinetune", "fewshot_adapt"})
 _CNN = frozenset({"pretrained_latents", "tapt_latents", "fewshot_latents"})
 #: Rules that import transformers, which takes seconds more than torch alone.
-_TRANSFORMERS = _TAPT | _CNN | {"robustness"}
+_TRANSFORMERS = _TAPT | _CNN | {"robustness", "pretrained_surprisal", "tapt_surprisal"}
 #: What is no wav2vec 2.0: a request has an upper bound, of which this share was used in the demo
 #: (one thread of an AMD EPYC; a baseline's depends on its size).
 _SHARE_USED = {
@@ -36,6 +36,7 @@ _SHARE_USED = {
     "make_fold": 0.01,
     "audit_dataset": 0.02,
     "inject_outliers": 0.02,
+    "inside": 0.15,
 }
 
 

@@ -15,12 +15,13 @@ TARGET = "all"
 
 @dataclass(frozen=True)
 class Job:
-    """A job of the plan: its rule and wildcards, and the numbers of those it waits for."""
+    """A job of the plan: its rule and wildcards, the numbers of those it waits for, and its log."""
 
     number: int
     rule: str
     wildcards: Mapping[str, str]
     after: tuple[int, ...]
+    log: str = ""
 
 
 def planned_jobs(snakefile: Path, configfile: Path) -> tuple[dict[str, Any], list[Job]]:
@@ -68,6 +69,7 @@ def _jobs(dag: Any) -> list[Job]:
             rule=job.rule.name,
             wildcards=dict(job.wildcards_dict),
             after=tuple(sorted(number[other] for other in dag.dependencies[job])),
+            log=str(job.log[0]) if job.log else "",
         )
         for job in listed
     ]

@@ -29,14 +29,14 @@ class Row:
         }
 
 
-def rows_of(jobs: Sequence[Job], costs: Sequence[Cost]) -> list[Row]:
-    """Return a row per rule, the most expensive one first."""
+def rows_of(jobs: Sequence[Job], costs: Sequence[Cost], jobs_per_gpu: int = 1) -> list[Row]:
+    """Return a row per rule, the most expensive one first; a job on a shared GPU has its part."""
     found: dict[str, Row] = {}
     for job, cost in zip(jobs, costs, strict=True):
         row = found.setdefault(job.rule, Row(job.rule))
         row.jobs += 1
         row.seconds += cost.seconds
-        row.gpu_seconds += cost.seconds * cost.gpus
+        row.gpu_seconds += cost.seconds * cost.gpus / jobs_per_gpu
         row.cpu_seconds += cost.seconds * cost.cpus
         row.disk += cost.disk
     return sorted(found.values(), key=lambda row: -row.seconds)

@@ -41,7 +41,7 @@ KINDS = {
     "picked": (
         "just picked",
         "What the model of the round before said of a clip that was then labelled, in the runs "
-        "shown in detail: it had not seen the answer.",
+        "shown in detail: it had not seen the answer. The label is what the annotators answered.",
     ),
 }
 WHERE = (

@@ -23,6 +23,8 @@ from after_ser.runtime.atomic import AGAIN, read_array, read_json, read_tsv
 
 #: What predicted a clip without having been trained on its label.
 SOURCES = ("test", "val", "pool", "picked")
+#: The rank of a clip that nobody was asked for, since people had labelled it before the run.
+BROUGHT_ALONG = 0
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,8 @@ class Round:
 class Run:
     """One fold and seed of an arm.
 
-    train: the clips that could be picked; predictions: utt, split, label, p_<class> of the last
+    train: the clips that could be picked; given: how many clips people had labelled before anything
+    was asked, which are not among them; predictions: utt, split, label, p_<class> of the last
     round; pool: what is not labelled after it; features: utt to its mean CNN output, as (utts,
     float32 [N, D]). The last two only in runs that show single clips.
     """
@@ -59,6 +62,7 @@ class Run:
     predictions: pd.DataFrame
     pool: pd.DataFrame | None = None
     features: tuple[list[str], np.ndarray] | None = None
+    given: int = 0
 
 
 @dataclass(frozen=True)
@@ -102,6 +106,7 @@ def _read_run(cells: list[Cell], classes: Sequence[str], detailed: bool, root: P
     fold = read_fold(root / last.dataset_folder / f"fold{last.fold}.tsv")
     rounds: list[Round] = []
     known: set[str] = set()
+    given: set[str] = set()
     for cell in cells:
         path = root / cell.labelled
         labelled, metrics = read_labelled(path, classes), read_json(root / cell.metrics)
@@ -110,6 +115,9 @@ def _read_run(cells: list[Cell], classes: Sequence[str], detailed: bool, root: P
         for column in ("rank", "score"):
             new[column] = pd.to_numeric(new[column], errors="coerce")
         known |= set(new["utt"])
+        brought = new["rank"] == BROUGHT_ALONG
+        given |= set(new.loc[brought, "utt"])
+        new = new[~brought]
         before = None
         if detailed and cell.selection_files is not None:
             before = _read_pool(root / cell.selection_files[0], classes)
@@ -125,11 +133,12 @@ def _read_run(cells: list[Cell], classes: Sequence[str], detailed: bool, root: P
     return Run(
         fold=str(last.fold),
         seed=str(last.seed),
-        train=tuple(fold.loc[fold["split"] == "train", "utt"]),
+        train=tuple(utt for utt in fold.loc[fold["split"] == "train", "utt"] if utt not in given),
         rounds=tuple(rounds),
         predictions=read_predictions(root / last.predictions, classes, rounds[-1].metrics),
         pool=pool,
         features=features,
+        given=len(given),
     )
 
 

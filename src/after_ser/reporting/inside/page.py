@@ -94,6 +94,7 @@ def _head(
     warnings = [provenance.synthetic_note(config, cell.dataset), str(config.get("note") or "")]
     notes = [
         how,
+        *words.brought_along(runs[0].given),
         provenance.dataset_note(config, cell.dataset),
         f"Charts: means over {_runs_text(runs)}. Single clips: of "
         + ", ".join(f"fold {run.fold} seed {run.seed}" for run in runs[:detailed])

@@ -55,7 +55,8 @@ def out_of_sample(
 def suspects(table: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
     """Return COLUMNS of every clip whose mean prediction is not its label, the surest one first.
 
-    table: `out_of_sample`; a clip is judged once per source. says: the class of highest mean
+    table: `out_of_sample`; a clip is judged once per source, and once for each answer where
+    annotators who err gave it several. says: the class of highest mean
     probability; p_says, p_label: mean probabilities of it and of the label; models: how many models
     were asked; agree: how many of them say the same. Equal ones are in order of name.
     """
@@ -82,8 +83,11 @@ def suspects(table: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
 
 
 def clip_counts(table: pd.DataFrame) -> dict[str, int]:
-    """Return how many clips were judged, by source."""
-    pairs = table[["source", "utt"]].drop_duplicates()
+    """Return how many clips were judged, by source; with two answers in two runs, one counts twice.
+
+    So does `suspects`.
+    """
+    pairs = table[["source", "utt", "label"]].drop_duplicates()
     return {str(name): int(n) for name, n in pairs["source"].value_counts(sort=False).items()}
 
 

@@ -80,6 +80,17 @@ def how_it_works(arm: Mapping[str, Any], rounds: int, labelled: int) -> str:
     )
 
 
+def brought_along(clips: int) -> list[str]:
+    """Return a note on the clips that people had labelled before the run, if there are any."""
+    if not clips:
+        return []
+    return [
+        f"{clips} clip{'' if clips == 1 else 's'} with a label before anything was asked for: "
+        "nobody chose them, so they are neither in the charts of choices nor on the map; models "
+        "are trained on them, too."
+    ]
+
+
 def picks(runs: str, folds: int, known: bool) -> str:
     """Return the heading and how to read the shares; `known` says that the pool's classes are."""
     key = [
