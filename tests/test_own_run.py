@@ -261,3 +261,17 @@ def test_make_own_says_what_is_missing(tmp_path, monkeypatch):
         with pytest.raises(InputError, match="bad.yaml: no .*expected a config file") as caught:
             command.ask_people(tmp_path / "bad.yaml", ".", [])
         assert "\n" not in str(caught.value)
+
+
+def test_the_trial_asks_what_own_asks():
+    """Only the backbone, what is learnt with it, and the speech it is made from are smaller."""
+    own, trial = (
+        yaml.safe_load((REPO / f"config/{name}.yaml").read_text(encoding="utf-8"))
+        for name in ("own", "own-trial")
+    )
+    assert trial["corpora"].pop("synthetic-pretraining")
+    same = set(own) - {"run", "note", "gpus_per_job", "threads", "backbone", "backbones", "tapt"}
+    for learnt in ("learning_rate", "batch_size", "max_epochs", "max_steps", "patience"):
+        for config in (own, trial):
+            config["protocols"]["people"].pop(learnt, None)
+    assert {key: own[key] for key in same} == {key: trial.get(key) for key in same}
