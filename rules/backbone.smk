@@ -26,16 +26,19 @@ rule pretrain_backbone:
         backbone=one_of(scratch_backbones()),
     conda:
         "../envs/environment.yaml"
-    threads: CONFIG["threads"]
+    threads: REQUESTS.cpus("pretrain_backbone")
     resources:
         **REQUESTS.of("pretrain_backbone"),
+        accumulation=lambda w: pretraining(w.backbone)["accumulation"],  # no param: another one makes no result old
     params:
         method_version=METHODS["pretrain"],
         corpora=lambda w: list(pretraining(w.backbone)["corpora"]),
         use=lambda w: pretraining(w.backbone)["corpora"],
         arch=lambda w: CONFIG["backbones"][w.backbone]["scratch"],
         settings=lambda w: {
-            k: v for k, v in pretraining(w.backbone).items() if k != "corpora"
+            k: v
+            for k, v in pretraining(w.backbone).items()
+            if k not in ("corpora", "accumulation")
         },
         seed=lambda w: pretraining(w.backbone)["seed"],
         device=CONFIG["device"],

@@ -44,6 +44,7 @@ set_job_environment(
     CONFIG["checkpoint_minutes"],
     CONFIG["jobs_per_gpu"],
     scheduled=workflow.remote_exec,
+    gpus_per_pretraining=CONFIG["gpus_per_pretraining"],
 )
 if workflow.is_main_process:
     record_owner()

@@ -105,7 +105,11 @@ def scoring_settings(wildcards):
     return {
         "methods": METHODS,
         "backbone": backbone_settings(wildcards.backbone),
-        "tapt": {key: value for key, value in tapt.items() if key != "seed_per_run"},
+        "tapt": {
+            key: value
+            for key, value in tapt.items()
+            if key not in ("seed_per_run", "accumulation")
+        },
         "fit": settings_of_fit(wildcards),
         **query_settings(CONFIG["protocols"][wildcards.protocol]),
         **PRECISION,

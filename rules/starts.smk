@@ -3,11 +3,15 @@
 
 def backbone_settings(name):
     """What a backbone's weights depend on; what tables say of it is left out."""
-    return {
+    found = {
         key: value
         for key, value in CONFIG["backbones"][name].items()
         if key not in ("note", "licence")
     }
+    if "pretraining" in found:
+        own = found["pretraining"]
+        found["pretraining"] = {k: v for k, v in own.items() if k != "accumulation"}
+    return found
 
 
 def scratch_backbones():
@@ -31,7 +35,7 @@ def tapt_starts(pseudo_labelled):
 
 def tapt_settings(wildcards):
     """What masked training depends on, and no more."""
-    other = ("seed_per_run", "first_stage")
+    other = ("seed_per_run", "first_stage", "accumulation")
     settings = CONFIG["tapt"][wildcards.start]
     return {key: value for key, value in settings.items() if key not in other}
 

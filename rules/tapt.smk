@@ -26,9 +26,10 @@ rule tapt:
         start=one_of(tapt_starts(pseudo_labelled=False)),
     conda:
         "../envs/environment.yaml"
-    threads: CONFIG["threads"]
+    threads: REQUESTS.cpus("tapt")
     resources:
         **REQUESTS.of("tapt"),
+        accumulation=lambda w: CONFIG["tapt"][w.start]["accumulation"],  # no param: another one makes no result old
     params:
         method_version=METHODS["tapt"],
         settings=tapt_settings,

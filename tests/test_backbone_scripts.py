@@ -23,6 +23,7 @@ def run(name, input_=None, output=None, **params):
             input=SimpleNamespace(**(input_ or {})),
             output=SimpleNamespace(**(output or {})),
             params=SimpleNamespace(**params),
+            resources=SimpleNamespace(accumulation=2),
         )
     )
 

@@ -11,6 +11,7 @@ from after_ser.cluster.places import Place
 from after_ser.cluster.requests import ESTIMATES, ON_GPU, Request, Requests
 from after_ser.cluster.work import BASE, LARGE, Speech, shape_of, speech_in, speech_of
 from after_ser.config import resolve
+from after_ser.errors import InputError
 
 ROOT = Path(__file__).parent.parent
 SCHEMA = ROOT / "config/schema/config.schema.yaml"
@@ -187,3 +188,33 @@ def test_few_shot_jobs_scale_with_sources_k_and_trials():
     adapt = asked("fewshot_adapt", config)
     assert asked("fewshot_adapt", changed("fewshot/trials", 9, config)).minutes > adapt.minutes
     assert asked("fewshot_latents", config, corpus="esd").gpus == 1
+
+
+def test_several_gpus_are_asked_for_by_what_trains_on_them_alone():
+    config = paper(gpus_per_pretraining=4)
+    several, one = asked("tapt", config), asked("tapt")
+    assert (one.gpus, several.gpus) == (1, 4) and several.cpus == 4 * one.cpus
+    assert one.minutes / 4 <= several.minutes < one.minutes / 3
+    assert several.mem_mb == pytest.approx(4 * one.mem_mb, abs=400), "a whole process per GPU"
+    requests = Requests(config)
+    assert requests.of("tapt")["gpu"] == 4 and requests.cpus("tapt") == 16
+    assert requests.of("tapt")["cpus_per_task"] == 16 and requests.of("fit_round")["gpu"] == 1
+    assert requests.of("ptapt_states")["gpu"] == 1 and requests.of("pretrain_backbone")["gpu"] == 4
+    gres = Requests(paper(gpus_per_pretraining=2, gpu_request="gres:a100"))
+    assert gres.of("tapt")["gres"](WILDCARDS, attempt=1) == "gpu:a100:2"
+    without = Requests(paper(gpus_per_pretraining=4, gpus_per_job=0))
+    assert "gpu" not in without.of("tapt") and without.cpus("tapt") == one.cpus
+
+
+def test_parts_of_a_step_need_less_memory_where_it_is_ram():
+    cpu = paper(device="cpu")
+    parts = changed("tapt/tapt/accumulation", 4, cpu)
+    assert asked("tapt", parts).mem_mb < asked("tapt", cpu).mem_mb / 2
+    assert asked("tapt", parts).minutes == asked("tapt", cpu).minutes
+
+
+def test_several_gpus_and_one_device_do_not_go_together():
+    for device in ("cpu", "cuda:1"):
+        with pytest.raises(InputError, match=f"^config: gpus_per_pretraining: 2.*{device}"):
+            paper(gpus_per_pretraining=2, device=device)
+    assert paper(gpus_per_pretraining=2, device="cuda")["gpus_per_pretraining"] == 2

@@ -51,6 +51,8 @@ def change(config, path, value):
     [
         ("tapt/tapt/step", 3, 'unknown key "step" in tapt.tapt; did you mean "steps"?'),
         ("seed", [1], 'unknown key "seed" in the top level; did you mean "seeds"?'),
+        ("tapt/tapt/accumulation", 0, "tapt.tapt.accumulation: 0 is less than the minimum of 1"),
+        ("gpus_per_pretraining", 0, "gpus_per_pretraining: 0 is less than the minimum of 1"),
         ("run", None, 'key "run" is missing in the top level'),
         ("run", "a/b", "'a/b' is not valid; letters, digits and hyphens"),
         ("budget", [0.1, 0.1], "0.1 comes after 0.1; expected increasing"),

@@ -40,6 +40,15 @@ def paper():
     return resolve(yaml.safe_load(text), SCHEMA)
 
 
+def test_a_step_on_four_gpus_takes_a_quarter_of_the_time():
+    speeds, config = replace(SPEEDS, gpu=True), paper()
+    one = cost_of(Requests(config), speeds, "tapt", WILDCARDS)
+    four = cost_of(Requests({**config, "gpus_per_pretraining": 4}), speeds, "tapt", WILDCARDS)
+    assert (one.gpus, four.gpus) == (1, 4)
+    start_s = speeds.start_transformers_s
+    assert four.seconds - start_s == pytest.approx((one.seconds - start_s) / 4)
+
+
 def job(number, *after):
     return Job(number, "fit_round", {}, after)
 

@@ -17,7 +17,7 @@ import torch
 from after_ser.__main__ import main
 from after_ser.errors import InputError
 from after_ser.runtime import device, gpu
-from after_ser.runtime.environment import set_job_environment
+from after_ser.runtime.environment import gpus_per_pretraining, set_job_environment
 from after_ser.runtime.gpu import Gpu, installed_gpus, permitted, resource_arguments, take_gpu
 
 A, B, C = (f"GPU-{letter * 8}-1111-2222-3333-444444444444" for letter in "abc")
@@ -250,3 +250,76 @@ def test_as_many_jobs_as_places_and_no_limit_without_a_gpu(tmp_path, machine, ca
     config.write_text("jobs_per_gpu: many\n")
     assert main(["gpu-resources", str(config)]) == 1
     assert resource_arguments(3, 1) == ["--resources", "gpu=3"]
+
+
+def test_several_gpus_are_taken_together(machine, monkeypatch):
+    machine(LISTED)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    other = gpu._try(B, 0, 1, gpu.lock_folder())
+    assert device.several_gpus("auto", 2)
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == f"{A},{C}"
+    assert [gpu._try(one, 0, 1, gpu.lock_folder()) for one in (A, C)] == [None, None]
+    gpu.give_gpu_back()
+    assert gpu._try(A, 0, 1, gpu.lock_folder()) is not None
+    other.release()
+
+
+def test_fewer_gpus_than_asked_for_are_an_error(machine, monkeypatch, capsys):
+    machine(LISTED)
+    with pytest.raises(InputError, match="^config: gpus_per_pretraining: 4, but 3 whole GPUs"):
+        device.several_gpus("auto", 4)
+    machine(LISTED + "  MIG 1g Device 0: (UUID: MIG-x)\n")
+    with pytest.raises(InputError, match="3, but 2 whole GPUs are visible"):  # C is divided
+        device.several_gpus("auto", 3)
+    machine("No devices were found\n")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    assert not device.several_gpus("auto", 2), "the CPU will do"
+    with pytest.raises(InputError, match="2, but torch sees 0 GPUs"):
+        device.several_gpus("cuda", 2)
+
+
+def test_a_schedulers_devices_are_used_together(machine, monkeypatch):
+    machine(LISTED)
+    set_job_environment(1, scheduled=True, gpus_per_pretraining=2)
+    assert gpus_per_pretraining() == 2
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1,2")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert device.several_gpus("auto", 2) and gpu._held is None
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "1,2"
+
+
+PAIR = """
+import sys, time
+from after_ser.runtime.gpu import take_gpu
+slot = take_gpu(count=2)
+with open(sys.argv[1], "a") as log:
+    log.write("in ")
+    log.flush()
+    time.sleep(0.05)
+    log.write("out ")
+"""
+
+
+def test_jobs_on_several_gpus_do_not_wait_for_each_other_for_ever(tmp_path, machine):
+    machine("".join(LISTED.splitlines(keepends=True)[:2]))
+    others = {one: gpu._try(one, 0, 1, gpu.lock_folder()) for one in (A, B)}
+    log, said = tmp_path / "log", tmp_path / "said"
+    command = [sys.executable, "-S", "-c", _without_site(PAIR), str(log)]
+    with open(said, "a") as errors:
+        jobs = [subprocess.Popen(command, stderr=errors) for _ in range(6)]
+    until = time.monotonic() + 60
+    try:
+        while said.read_text().count("waiting for") < 6:
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        assert said.read_text().count("waits for several GPUs too") == 5
+        others[A].release()  # one job has it now, and no other job may get B
+        while (slot := gpu._try(A, 0, 1, gpu.lock_folder())) is not None:
+            slot.release()
+            time.sleep(0.6)  # longer than between two looks
+        others[B].release()
+        assert [job.wait(timeout=60) for job in jobs] == [0] * 6
+    finally:
+        for job in jobs:
+            job.kill()
+    assert log.read_text().split() == ["in", "out"] * 6, "each had both GPUs for itself"

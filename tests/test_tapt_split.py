@@ -51,6 +51,7 @@ def snakemake(folder, out):
             settings={**given, "seconds_per_step": 4.0, "crop_s": 1.0},
             dataset="toy", fold=1, seed=0, state=str(folder / "state"), device="cpu", threads=1,
         ),
+        resources=SimpleNamespace(accumulation=2),
     )  # fmt: skip
 
 
@@ -59,6 +60,15 @@ def test_only_train_clips_are_listed(dataset):
     heard = train_clips(folder / "manifest.tsv", folder / "fold1.tsv")
     expected = [clip for clip, split in zip(clips, SPLITS, strict=True) if split == "train"]
     assert heard == expected
+
+
+def test_a_job_is_told_its_parts_and_its_processes(dataset, monkeypatch):
+    folder, _ = dataset
+    tapt, given = script("tapt"), {}
+    monkeypatch.setenv("AFTER_SER_GPUS_PER_PRETRAINING", "3")
+    monkeypatch.setattr(tapt, "pretrain", lambda **told: given.update(told))
+    tapt.main(snakemake(folder, "out"))
+    assert given["settings"].accumulation == 2 and given["processes"] == 3
 
 
 def test_tapt_does_not_notice_that_test_clips_are_gone(dataset):

@@ -123,6 +123,8 @@ def test_words_are_no_reason_to_train_again(tiny_run, tmp_path):
     config = {**tiny(), "note": "Another note."}
     config["arms"]["after"]["label"] = "Another name"
     config["protocols"]["paper"]["keep_models"] = "last"
+    config["tapt"]["tapt"]["accumulation"] = 2
+    config["backbones"]["toy"]["pretraining"]["accumulation"] = 2
     found = pending(tiny_run, write_config(tmp_path / "words.yaml", config))
     assert not beyond_summaries(found) and "results/tiny/config.yaml" in found
 

@@ -131,7 +131,12 @@ def check_corpus_options(config: Config) -> None:
 
 
 def check_pretraining(config: Config) -> None:
-    """Raise InputError for an architecture or objective of pre-training that cannot be."""
+    """Raise InputError for an architecture, objective or number of GPUs that cannot be."""
+    if config["gpus_per_pretraining"] > 1 and config["device"] not in ("auto", "cuda"):
+        raise InputError(
+            f"config: gpus_per_pretraining: {config['gpus_per_pretraining']}, but device is "
+            f"{config['device']}; expected device auto or cuda, or 1"
+        )
     for name, backbone in config["backbones"].items():
         try:
             if "scratch" in backbone:

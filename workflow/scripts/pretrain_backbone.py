@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from after_ser.backbone.save import write_origin
+from after_ser.runtime.environment import gpus_per_pretraining
 from after_ser.tapt.clips import corpus_clips
 from after_ser.tapt.settings import SCRATCH_DEFAULTS, PretrainSettings
 from after_ser.tapt.train import pretrain
@@ -11,6 +12,7 @@ from after_ser.tapt.train import pretrain
 def main(snakemake):
     p = snakemake.params
     settings = {key: value for key, value in p.settings.items() if key != "seed"}
+    settings["accumulation"] = snakemake.resources.accumulation
     out = Path(snakemake.output.weights).parent
     clips = corpus_clips(snakemake.input.manifests, p.corpora, p.use)
     pretrain(
@@ -22,6 +24,7 @@ def main(snakemake):
         state_folder=p.state,
         device=p.device,
         threads=p.threads,
+        processes=gpus_per_pretraining(),
     )
     seconds = sum(clip.seconds for clip in clips)
     write_origin(

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from after_ser.runtime.environment import gpus_per_pretraining
 from after_ser.tapt.clips import train_clips
 from after_ser.tapt.pseudo_labels import PseudoLabels
 from after_ser.tapt.settings import PretrainSettings
@@ -14,13 +15,16 @@ def main(snakemake):
     pretrain(
         start=Path(snakemake.input.weights).parent,
         clips=train_clips(snakemake.input.manifest, snakemake.input.fold),
-        settings=PretrainSettings.of(p.settings),
+        settings=PretrainSettings.of(
+            {**p.settings, "accumulation": snakemake.resources.accumulation}
+        ),
         seed=("tapt", p.dataset, int(p.fold), int(p.seed)),
         out_folder=Path(snakemake.output.weights).parent,
         state_folder=p.state,
         device=p.device,
         threads=p.threads,
         targets=None if clusters is None else PseudoLabels(Path(clusters).parent),
+        processes=gpus_per_pretraining(),
     )
 
 

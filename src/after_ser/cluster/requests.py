@@ -109,7 +109,7 @@ class Requests:
         if cpus > 1:
             part["cpus_per_task"] = cpus
         if rule in ON_GPU and self._gpus:
-            gpus: Any = self._gpus  # the same for all jobs, which plans faster
+            gpus: Any = self._gpus_of(rule)  # the same for all jobs, which plans faster
             if rule in SOMETIMES_ON_GPU:
                 gpus = self._part(rule, lambda r: r.gpus)
             kind, _, model = self.config["gpu_request"].partition(":")
@@ -133,8 +133,15 @@ class Requests:
     def cpus(self, rule: str) -> int:
         """Return the CPUs of a rule's jobs."""
         if rule in ON_GPU or rule in WITH_THREADS:
-            return int(WITH_THREADS.get(rule) or self.config["threads"])
+            threads = int(WITH_THREADS.get(rule) or self.config["threads"])
+            return threads * max(1, self._gpus_of(rule))
         return 1
+
+    def _gpus_of(self, rule: str) -> int:
+        """Return the GPUs of a rule's jobs that use any; a process each."""
+        if rule not in ON_GPU or not self._gpus:
+            return 0
+        return int(self.config["gpus_per_pretraining"]) if rule in ON_GPUS else self._gpus
 
     def estimate(self, rule: str, wildcards: Wildcards) -> Estimate:
         """Return the work of a job, without any margin."""
@@ -142,14 +149,14 @@ class Requests:
 
     def gpus(self, rule: str, found: Estimate) -> int:
         """Return how many GPUs a job of this work asks for."""
-        return self._gpus if rule in ON_GPU and found.on_gpu else 0
+        return self._gpus_of(rule) if found.on_gpu else 0
 
     def _request_of(self, rule: str, *values: str | None) -> Request:
         given = {name: value for name, value in zip(DEPENDS_ON, values, strict=True) if value}
         found = self.estimate(rule, given)
         gpus = self.gpus(rule, found)
         cpus = self.cpus(rule)
-        speed = GPU_FLOPS if gpus else CPU_FLOPS * cpus
+        speed = GPU_FLOPS * gpus if gpus else CPU_FLOPS * cpus
         seconds = found.seconds + found.flops / speed
         if gpus:
             seconds += GPU_CLIP_S * found.single_clips
@@ -161,10 +168,11 @@ class Requests:
             if not gpus:
                 kept = found.trained_frames * found.shape.layers * found.shape.hidden * KEPT
                 mem_mb += 4 * (kept + SCORED_FRAMES * found.shape.hidden * KEPT_SCORING) / 1e6
+        processes = max(1, gpus)  # every one holds what one alone does
         return Request(
             gpus=gpus,
             cpus=cpus,
-            mem_mb=_rounded(mem_mb * self.config["memory_factor"], 100),
+            mem_mb=_rounded(mem_mb * processes * self.config["memory_factor"], 100),
             minutes=_rounded((START_MIN + MARGIN * seconds / 60) * self.config["time_factor"], 5),
         )
 
@@ -231,7 +239,9 @@ def _pretraining(settings: Config, shape: Shape) -> Estimate:
         flops=(cnn * shape.cnn_flops + TRAINING * shape.transformer_flops) * seconds,
         mem_mb=2500,  # the cache of samples has 1.5 GB, a checkpoint in the making the rest
         shape=shape,
-        trained_frames=settings["seconds_per_step"] * shape.frames_per_second,
+        trained_frames=settings["seconds_per_step"]
+        * shape.frames_per_second
+        / settings["accumulation"],
     )
 
 
@@ -508,6 +518,8 @@ ON_GPU = frozenset(
         *("fewshot_latents", "fewshot_prefinetune", "fewshot_adapt"),
     }
 )
+#: Those of them whose jobs share their steps among as many as `gpus_per_pretraining` says.
+ON_GPUS = frozenset({"pretrain_backbone", "tapt"})
 #: Those of them of which some jobs have no use for one.
 SOMETIMES_ON_GPU = frozenset({"acquire_with_features", "fit_baseline"})
 #: Rules without a model that use more than one CPU: to their number, or 0 for the config's.

@@ -61,6 +61,7 @@ def cost_of(requests: Requests, speeds: Speeds, rule: str, wildcards: Mapping[st
     speed = speeds.tapt if rule in _TAPT else speeds.fit if rule in _FIT else speeds.score
     if rule in _CNN:
         speed = speeds.cnn
+    speed *= max(1, gpus)  # as if nothing were lost by sharing a step
     seconds = found.seconds * _SHARE_USED.get(rule, 1.0)
     if rule == "fit_baseline":  # no wav2vec 2.0: its operations are an assumption as well
         seconds += found.flops / speed * _SHARE_USED[rule]

@@ -40,6 +40,25 @@ def choose_device(name: str = "auto") -> torch.device:
     return wanted
 
 
+def several_gpus(name: str, count: int) -> bool:
+    """Make `count` GPUs this process's own, for as many processes that it starts.
+
+    CUDA is not initialised. Where there is no GPU at all, "auto" gets a notice and False. Raises
+    InputError where there are fewer than `count`.
+    """
+    take_gpu(count=count)
+    found = torch.cuda.device_count()
+    if found >= count:
+        return True
+    give_gpu_back()
+    if not found and name == "auto":
+        return False
+    raise InputError(
+        f"config: gpus_per_pretraining: {count}, but torch sees {found} GPU"
+        f"{'' if found == 1 else 's'}; expected at most as many"
+    )
+
+
 def used_device() -> torch.device:
     """Return the device that was last chosen in this process, the CPU where none was."""
     return _chosen or torch.device("cpu")

@@ -8,10 +8,15 @@ from after_ser.runtime.gpu import SCHEDULED, SHARING
 from after_ser.runtime.parent import announce
 
 CHECKPOINT_MINUTES = "AFTER_SER_CHECKPOINT_MINUTES"
+GPUS_PER_PRETRAINING = "AFTER_SER_GPUS_PER_PRETRAINING"
 
 
 def set_job_environment(
-    threads: int, checkpoint_minutes: float = 10.0, jobs_per_gpu: int = 1, scheduled: bool = False
+    threads: int,
+    checkpoint_minutes: float = 10.0,
+    jobs_per_gpu: int = 1,
+    scheduled: bool = False,
+    gpus_per_pretraining: int = 1,
 ) -> None:
     """Set thread counts and allocator limits for child processes; a user's own values win.
 
@@ -19,10 +24,11 @@ def set_job_environment(
 
     Left alone, OpenMP would take all cores in each of several parallel jobs. glibc returns every
     large tensor to the kernel after each step; keeping them makes CPU training about 1.5 times
-    as fast. How often a job saves its state is said here too, since a param would be part of what
-    makes a result old.
+    as fast. How often a job saves its state and how many GPUs it trains on is said here too, since
+    a param would be part of what makes a result old.
     """
     announce()
+    os.environ[GPUS_PER_PRETRAINING] = str(gpus_per_pretraining)
     os.environ[CHECKPOINT_MINUTES] = str(checkpoint_minutes)
     defaults = {
         "OMP_NUM_THREADS": str(threads),
@@ -43,3 +49,8 @@ def set_job_environment(
     # what a job inherits from the process that submitted it must not win here
     os.environ[SHARING] = str(jobs_per_gpu)
     os.environ[SCHEDULED] = "1" if scheduled else "0"
+
+
+def gpus_per_pretraining() -> int:
+    """Return how many GPUs one TAPT or backbone pre-training is to train on."""
+    return int(os.environ.get(GPUS_PER_PRETRAINING, "1"))

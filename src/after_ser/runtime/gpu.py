@@ -112,13 +112,13 @@ def usable_gpus(environment: Mapping[str, str] | None = None) -> list[str]:
     return permitted(installed_gpus(), environment.get(VISIBLE))
 
 
-def take_gpu(number: int | None = None) -> Slot | None:
-    """Make one GPU this process's own, waiting while all are taken; None where there is none.
+def take_gpu(number: int | None = None, count: int = 1) -> Slot | None:
+    """Make `count` GPUs this process's own, waiting while they are taken; None where there is none.
 
     Has to come before CUDA is initialised, which reads CUDA_VISIBLE_DEVICES once. `number` chooses
     among the GPUs that are visible now; None is any. A process has one slot: a second call returns
-    the first one's. Nothing is taken in a job to which a scheduler gave a single device. Raises
-    InputError where there is no GPU of that number.
+    the first one's. Nothing is taken in a job to which a scheduler gave so many devices and no
+    more. Raises InputError where there is no GPU of that number, or fewer than `count`.
     """
     global _held
     if _held is not None:
@@ -132,12 +132,37 @@ def take_gpu(number: int | None = None) -> Slot | None:
             )
         devices = [devices[number]]
     given = os.environ.get(SCHEDULED) == "1" and os.environ.get(VISIBLE) is not None
-    if not devices or (given and len(devices) == 1):
+    if not devices or (given and len(devices) == count):
         return None
-    _held = wait_for_slot(devices, int(os.environ.get(SHARING, "1")), lock_folder())
+    _held = _take(devices, count, int(os.environ.get(SHARING, "1")), lock_folder())
     os.environ[VISIBLE] = _held.device
     print(f"notice: this job uses GPU {_held.device}", file=sys.stderr)
     return _held
+
+
+def _take(devices: Sequence[str], count: int, sharing: int, folder: Path) -> Slot:
+    if count == 1:
+        return wait_for_slot(devices, sharing, folder)
+    whole = [device for device in devices if not device.startswith("MIG-")]
+    if len(whole) < count:
+        raise InputError(
+            f"config: gpus_per_pretraining: {count}, but {len(whole)} whole GPUs are visible; "
+            "expected at most as many"
+        )
+    taken = Slot("")
+    # one job at a time collects several, or two of them could wait for each other's
+    with open(folder / "several", "a", encoding="utf-8") as turn:
+        try:
+            fcntl.flock(turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("notice: waiting for a job that waits for several GPUs too", file=sys.stderr)
+            fcntl.flock(turn, fcntl.LOCK_EX)
+        for _ in range(count):
+            slot = wait_for_slot(whole, sharing, folder)
+            whole.remove(slot.device)
+            taken.device = ",".join(filter(None, (taken.device, slot.device)))
+            taken.files += slot.files
+    return taken
 
 
 def give_gpu_back() -> None:

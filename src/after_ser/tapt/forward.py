@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from transformers import Wav2Vec2ForPreTraining
 
+from after_ser.runtime.seeding import derive_seed
 from after_ser.tapt.batches import Batch
 from after_ser.tapt.objectives.base import ModelOutput
 
@@ -33,7 +34,8 @@ def masked_forward(
     if not codes:
         none = hidden.new_empty(0)
         return ModelOutput(none, none, hidden, none, none)
-    quantised, logits = quantise(model.quantizer, model.dropout_features(unmasked), temperature)
+    dropped = model.dropout_features(unmasked)
+    quantised, logits = quantise(model.quantizer, dropped, temperature, batch)
     return ModelOutput(
         context=model.project_hid(hidden),
         quantised=model.project_q(quantised.to(model.project_q.weight.dtype)),
@@ -43,14 +45,28 @@ def masked_forward(
     )
 
 
-def quantise(quantizer: Any, features: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+def code_scores(model: Wav2Vec2ForPreTraining, batch: Batch) -> Tensor:
+    """Return the code scores [B, T, G, V] that `masked_forward` gives; there is no transformer."""
+    features = model.wav2vec2.feature_extractor(batch.waveforms).transpose(1, 2)
+    unmasked = model.wav2vec2.feature_projection(features)[1]
+    return _scores(model.quantizer, model.dropout_features(unmasked))
+
+
+def quantise(
+    quantizer: Any, features: Tensor, temperature: float, batch: Batch | None = None
+) -> tuple[Tensor, Tensor]:
     """Return code vectors [B, T, codevector_dim] and code scores [B, T, G, V] of `features`.
 
     In training, codes are drawn by a straight-through Gumbel softmax; otherwise the best is taken.
+    Where `batch` is a part of a step's, its draws are the rows of the whole's.
     """
-    groups, codes = quantizer.num_groups, quantizer.num_vars
-    logits = quantizer.weight_proj(features).float().unflatten(-1, (groups, codes))
-    if quantizer.training:
+    logits = _scores(quantizer, features)
+    groups, codes = logits.shape[-2:]
+    if quantizer.training and batch is not None and batch.whole is not None:
+        soft = ((logits + _gumbel_noise(logits, batch)) / temperature).softmax(dim=-1)
+        hard = nn.functional.one_hot(soft.argmax(dim=-1), codes).to(soft.dtype)
+        chosen = hard - soft.detach() + soft
+    elif quantizer.training:
         chosen = nn.functional.gumbel_softmax(logits, tau=temperature, hard=True)
     else:
         chosen = nn.functional.one_hot(logits.argmax(dim=-1), codes).to(logits.dtype)
@@ -58,3 +74,20 @@ def quantise(quantizer: Any, features: Tensor, temperature: float) -> tuple[Tens
     # one matrix product per group: [B, T, V] x [V, d]
     vectors = [chosen[:, :, group] @ book[group] for group in range(groups)]
     return torch.cat(vectors, dim=-1), logits
+
+
+def _scores(quantizer: Any, features: Tensor) -> Tensor:
+    shape = (quantizer.num_groups, quantizer.num_vars)
+    return quantizer.weight_proj(features).float().unflatten(-1, shape)
+
+
+def _gumbel_noise(logits: Tensor, batch: Batch) -> Tensor:
+    """Return the part's rows of the Gumbel noise of the whole step.
+
+    It is what a step in one part draws, if nothing else (dropout, LayerDrop) draws before.
+    """
+    assert batch.whole is not None
+    generator = torch.Generator(logits.device).manual_seed(derive_seed(*batch.seed))
+    drawn = logits.new_empty((len(batch.whole.mask), *logits.shape[1:]))
+    drawn.exponential_(generator=generator)
+    return -drawn[batch.whole.first : batch.whole.first + len(logits)].log()

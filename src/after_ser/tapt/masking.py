@@ -59,3 +59,15 @@ def sample_negatives(mask: np.ndarray, count: int, *seed: str | int) -> np.ndarr
     drawn = drawn + (drawn >= own[:, None])  # skip the frame itself, the rest staying uniform
     drawn = np.where(others[:, None] == 0, own[:, None], drawn)
     return where[first[rows][:, None] + drawn]
+
+
+def negatives_of_part(
+    whole: np.ndarray, first: int, clips: int, count: int, *seed: str | int
+) -> np.ndarray:
+    """Return what `sample_negatives` draws for `clips` clips from `first` on, as indices in those.
+
+    `whole` [B, T] is the mask of all B clips; the values index the part's T frames per clip.
+    """
+    before = int(whole[:first].sum())
+    own = slice(before, before + int(whole[first : first + clips].sum()))
+    return sample_negatives(whole, count, *seed)[own] - first * whole.shape[1]

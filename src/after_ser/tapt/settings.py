@@ -9,8 +9,9 @@ from typing import Any
 from after_ser.errors import InputError
 from after_ser.tapt.objectives.registry import check_objective
 
-#: Settings that change how a run is carried out, not what it computes.
-OPERATIONAL = ("checkpoint_every", "cache_gb")
+#: Settings that change how a run is carried out, not what it computes. With accumulation the
+#: sums are made in another order, and dropout and LayerDrop are drawn by part.
+OPERATIONAL = ("accumulation", "checkpoint_every", "cache_gb")
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class PretrainSettings:
     precision: str = "fp32"
     gumbel_start: float = 2.0  # temperature of the quantiser's Gumbel softmax, first step
     gumbel_end: float = 2.0  # and last step; geometric in between
+    accumulation: int = 1  # parts that a process makes its share of a step in
     checkpoint_every: int = 500
     cache_gb: float = 1.5
 
@@ -58,6 +60,7 @@ class PretrainSettings:
             "precision": (self.precision in ("fp32", "bf16"), "fp32 or bf16"),
             "gumbel_start": (self.gumbel_start > 0, "a positive number"),
             "gumbel_end": (self.gumbel_end > 0, "a positive number"),
+            "accumulation": (self.accumulation >= 1, "a positive number"),
             "checkpoint_every": (self.checkpoint_every >= 1, "a positive number"),
             "cache_gb": (self.cache_gb >= 0, "0 or more"),
         }

@@ -10,7 +10,6 @@ import math
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,18 +23,24 @@ from after_ser.backbone.scratch import build_scratch
 from after_ser.errors import InputError
 from after_ser.runtime.atomic import write_json, write_tsv
 from after_ser.runtime.checkpoint import Checkpoints
-from after_ser.runtime.device import choose_device, device_name, make_deterministic, set_threads
+from after_ser.runtime.device import (
+    choose_device,
+    device_name,
+    make_deterministic,
+    set_threads,
+    several_gpus,
+)
 from after_ser.runtime.lock import exclusive
 from after_ser.runtime.seeding import derive_seed
 from after_ser.runtime.termination import EXIT_STATUS, Termination
 from after_ser.runtime.timing import Stopwatch
 from after_ser.tapt.batches import Batch, Batches
 from after_ser.tapt.clips import Clip
-from after_ser.tapt.forward import masked_forward
-from after_ser.tapt.objectives.base import hard_perplexity, soft_perplexity
 from after_ser.tapt.objectives.registry import build_objective
+from after_ser.tapt.processes import Team, run_together
 from after_ser.tapt.pseudo_labels import PseudoLabels
 from after_ser.tapt.settings import PretrainSettings
+from after_ser.tapt.step import MaskedLoss, add_gradients, parts_of
 from after_ser.tapt.summary import levelled_off
 
 if TYPE_CHECKING:
@@ -54,6 +59,7 @@ def pretrain(
     device: str = "auto",
     threads: int = 1,
     targets: PseudoLabels | None = None,
+    processes: int = 1,
 ) -> None:
     """Train on `clips` and write a checkpoint folder with log.tsv, timing.json, summary.json.
 
@@ -62,14 +68,29 @@ def pretrain(
     state folder takes checkpoints every `checkpoint_every` steps and on SIGTERM (exit status 143),
     and is gone after success; a second process with the same one is refused. Raises InputError
     for unusable input and where the loss is not finite.
+
+    With `processes` > 1 so many share every step, each on a GPU of its own (on the CPU with device
+    "cpu"); then this process must not have used a GPU. Only the first one writes, and a checkpoint
+    knows nothing of their number.
     """
-    with exclusive(state_folder), Termination() as termination:
-        run = _Run(start, list(clips), settings, seed, state_folder, device, threads, targets)
-        run.train(termination)
-        run.write(Path(out_folder))
-        if termination.orphaned:  # nobody notes that it is done: it will be started again
-            run.stop(termination)
-        run.checkpoints.clear()
+
+    def work(team: Team | None) -> None:
+        with Termination() as termination:
+            team = team or Team(choose_device(device))
+            run = _Run(start, list(clips), settings, seed, state_folder, team, threads, targets)
+            run.train(termination)
+            if team.main:
+                run.write(Path(out_folder))
+            if team.any(termination.orphaned):  # nobody notes that it is done: it starts again
+                run.stop(termination)
+            if team.main:
+                run.checkpoints.clear()
+
+    with exclusive(state_folder):
+        if processes > 1 and (device == "cpu" or several_gpus(device, processes)):
+            run_together(processes, device == "cpu", work)
+        else:
+            work(None)
 
 
 def measurable(
@@ -86,7 +107,8 @@ def measurable(
 
     They are those of `pretrain`, and its arguments; nothing is written.
     """
-    run = _Run(start, list(clips), settings, ("measured",), state_folder, device, threads)
+    team = Team(choose_device(device))
+    run = _Run(start, list(clips), settings, ("measured",), state_folder, team, threads)
     return run.batches.make, run._one_step, run.model
 
 
@@ -100,15 +122,15 @@ class _Run:
         settings: PretrainSettings,
         seed: tuple[str | int, ...],
         state_folder: str | os.PathLike[str],
-        device: str,
+        team: Team,
         threads: int,
         targets: PseudoLabels | None = None,
     ) -> None:
+        self.team, self.device = team, team.device
         self.settings, self.seed, self.threads = settings, seed, threads
         self.step_name = str(seed[0])
         set_threads(threads)
         make_deterministic()
-        self.device = choose_device(device)
         identity: dict[str, Any] = {
             "settings": settings.identity(),
             "seed": list(seed),
@@ -147,6 +169,8 @@ class _Run:
         self.rows: list[dict[str, float]] = []
         self.done = 0
         self._resume()
+        self.loss = MaskedLoss(self.model, self.objective, settings.precision == "bf16")
+        self.shared_loss = team.wrap(self.loss)
 
     def _resume(self) -> None:
         found = self.checkpoints.load()
@@ -174,7 +198,7 @@ class _Run:
                     f"{self.step_name}: step {self.done} of {settings.steps}, "
                     f"loss {self.rows[-1]['loss']:.4f}"
                 )
-            if termination.requested:
+            if self.team.any(termination.requested):
                 self.stop(termination)
             if self.done % settings.checkpoint_every == 0 and self.done < settings.steps:
                 self._save()
@@ -182,35 +206,25 @@ class _Run:
     def stop(self, termination: Termination) -> None:
         """Save the last step and end the process."""
         self._save()
+        self.team.any(False)  # nobody leaves before it is saved
         _say(f"{self.step_name}: {termination.reason}; step {self.done} is saved")
         raise SystemExit(EXIT_STATUS)
 
     def _one_step(self, step: int, batch: Batch) -> dict[str, float]:
         settings = self.settings
-        torch.manual_seed(derive_seed(*self.seed, "step", step))
         rate = settings.rate(step)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
-        batch = batch.to(self.device)
-        half = settings.precision == "bf16"
-        with torch.autocast(self.device.type, torch.bfloat16) if half else nullcontext():
-            codes = self.objective.reads_codes
-            output = masked_forward(self.model, batch, settings.gumbel(step), codes)
-        loss, parts = self.objective.loss(output, batch)
-        row = {"step": float(step + 1), "loss": float(loss.detach())}
+        self.optimiser.zero_grad(set_to_none=True)
+        parts = parts_of(batch, self.team, settings.accumulation)
+        row = {"step": float(step + 1)}
+        row |= add_gradients(self.shared_loss, self.loss, parts, self.team, settings.gumbel(step))
         if not math.isfinite(row["loss"]):
             self._refuse(step, row["loss"], batch)
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
         if settings.clip_norm > 0:
             torch.nn.utils.clip_grad_norm_(self.parameters, settings.clip_norm)
         self.optimiser.step()
-        if codes:
-            with torch.no_grad():
-                vocabulary = output.code_logits.shape[-1]
-                parts["perplexity"] = hard_perplexity(output.codes, batch.mask, vocabulary)
-                parts["perplexity_soft"] = soft_perplexity(output.code_logits, batch.mask)
-        return row | {name: float(part) for name, part in parts.items()} | {"lr": rate}
+        return row | {"lr": rate}
 
     def _refuse(self, step: int, loss: float, batch: Batch) -> None:
         shown = ", ".join(batch.utts[:8]) + (", …" if len(batch.utts) > 8 else "")
@@ -221,6 +235,8 @@ class _Run:
         )
 
     def _save(self) -> None:
+        if not self.team.main:
+            return
         self.checkpoints.save(
             self.done,
             {
@@ -233,7 +249,10 @@ class _Run:
         )
 
     def _timing(self) -> dict[str, Any]:
-        return self.watch.read(self.step_name, device_name(self.device), self.threads)
+        device = device_name(self.device)
+        if self.team.count > 1:
+            device = f"{self.team.count} x {device}"
+        return self.watch.read(self.step_name, device, self.threads)
 
     def write(self, out: Path) -> None:
         """Write the outputs; the objective's own head is not among them.

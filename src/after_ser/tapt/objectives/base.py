@@ -43,6 +43,8 @@ class Objective(nn.Module, ABC):
     """A loss at masked frames; a module, because it may have weights of its own (Eq. 2's head)."""
 
     reads_codes = True
+    #: Whether a term of the loss is no mean over masked frames but one of all codes of a step.
+    of_all_codes = False
 
     def freeze(self, model: Wav2Vec2ForPreTraining) -> None:
         """Freeze what of `model` (in training mode) is not trained; by default all of it is."""
@@ -51,7 +53,9 @@ class Objective(nn.Module, ABC):
     def loss(self, output: ModelOutput, batch: Batch) -> tuple[Tensor, Parts]:
         """Return the scalar to minimise and its named, detached parts for the log.
 
-        Only masked frames count, none of which is padding.
+        Only masked frames count, none of which is padding. Loss and parts have to be means over
+        them, so that those of a step's parts, weighted by their masked frames, add up to the
+        step's; a term that is none sets `of_all_codes` and reads `batch.whole.codes`.
         """
 
 
@@ -62,6 +66,7 @@ class Sum(Objective):
         """`parts` in the order in which their parts are logged."""
         super().__init__()
         self.parts = nn.ModuleList(parts)
+        self.of_all_codes = any(part.of_all_codes for part in parts)
 
     def loss(self, output: ModelOutput, batch: Batch) -> tuple[Tensor, Parts]:
         """Add the losses up; the names of parts do not collide between objectives."""
@@ -79,8 +84,7 @@ def soft_perplexity(code_logits: Tensor, mask: Tensor) -> Tensor:
 
     The measure in wav2vec 2.0's diversity loss; at most G x V. `code_logits` [B, T, G, V].
     """
-    mean = code_logits[mask].softmax(dim=-1).mean(dim=0)
-    return torch.exp(-torch.xlogy(mean, mean).sum(dim=-1)).sum()
+    return perplexity(code_distribution(code_logits, mask))
 
 
 def hard_perplexity(codes: Tensor, mask: Tensor, vocabulary: int) -> Tensor:
@@ -88,5 +92,19 @@ def hard_perplexity(codes: Tensor, mask: Tensor, vocabulary: int) -> Tensor:
 
     G where the code book has collapsed to one code per group. `codes` [B, T, G].
     """
-    chosen = nn.functional.one_hot(codes[mask], vocabulary).float().mean(dim=0)
-    return torch.exp(-torch.xlogy(chosen, chosen).sum(dim=-1)).sum()
+    return perplexity(code_counts(codes, mask, vocabulary))
+
+
+def code_distribution(code_logits: Tensor, mask: Tensor) -> Tensor:
+    """Return the mean distribution of the codes at masked frames, [G, V]."""
+    return code_logits[mask].softmax(dim=-1).mean(dim=0)
+
+
+def code_counts(codes: Tensor, mask: Tensor, vocabulary: int) -> Tensor:
+    """Return how often each code is the best one at masked frames, as shares, [G, V]."""
+    return nn.functional.one_hot(codes[mask], vocabulary).float().mean(dim=0)
+
+
+def perplexity(mean: Tensor) -> Tensor:
+    """Return the perplexity of distributions [G, V], summed over groups."""
+    return torch.exp(-torch.xlogy(mean, mean).sum(dim=-1)).sum()

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from after_ser.tapt.masking import sample_negatives
-from after_ser.tapt.objectives.base import ModelOutput, Objective, Parts, soft_perplexity
+from after_ser.tapt.masking import negatives_of_part, sample_negatives
+from after_ser.tapt.objectives.base import (
+    ModelOutput,
+    Objective,
+    Parts,
+    code_distribution,
+    perplexity,
+)
 
 if TYPE_CHECKING:
     from transformers import Wav2Vec2Config
@@ -21,8 +28,11 @@ class Wav2Vec2Own(Objective):
 
     (100 negatives from the masked frames of the same clip, temperature 0.1, weight 0.1.) It is
     transformers' loss divided by the number of masked frames. It is computed here, because
-    transformers returns no loss at all unless the caller samples the negatives.
+    transformers returns no loss at all unless the caller samples the negatives. Diversity is
+    measured over all masked frames of a step, also where the step is made in parts.
     """
+
+    of_all_codes = True
 
     def __init__(self, config: Wav2Vec2Config, temperature: float = 0.1) -> None:
         """Has no weights; its temperature is the checkpoint's own, not Eq. 1's `temperature`."""
@@ -33,7 +43,7 @@ class Wav2Vec2Own(Objective):
 
     def loss(self, output: ModelOutput, batch: Batch) -> tuple[Tensor, Parts]:
         """Return the mean over masked frames."""
-        drawn = sample_negatives(batch.mask_array, self.negatives, *batch.seed, "negatives")
+        drawn = self._negatives(batch)
         picked = torch.from_numpy(drawn).to(output.quantised.device)
         positive = output.quantised[batch.mask].float()  # [M, P]
         negative = output.quantised.flatten(0, 1).float()[picked]  # [M, K, P]
@@ -46,6 +56,21 @@ class Wav2Vec2Own(Objective):
         right = torch.zeros(len(logits), dtype=torch.long, device=logits.device)
         contrastive = nn.functional.cross_entropy(logits, right)
         total = output.code_logits.shape[-1] * output.code_logits.shape[-2]
-        diversity = (total - soft_perplexity(output.code_logits, batch.mask)) / total
+        diversity = (total - _perplexity(output, batch)) / total
         value = contrastive + self.weight * diversity
         return value, {"contrastive": contrastive.detach(), "diversity": diversity.detach()}
+
+    def _negatives(self, batch: Batch) -> np.ndarray:
+        seed = (*batch.seed, "negatives")
+        if batch.whole is None:
+            return sample_negatives(batch.mask_array, self.negatives, *seed)
+        clips = len(batch.mask_array)
+        return negatives_of_part(batch.whole.mask, batch.whole.first, clips, self.negatives, *seed)
+
+
+def _perplexity(output: ModelOutput, batch: Batch) -> Tensor:
+    """Return that of all codes of the step, with the gradient of this part's share in it."""
+    mean = code_distribution(output.code_logits, batch.mask)
+    if batch.whole is not None and batch.whole.codes is not None:
+        mean = mean + (batch.whole.codes - mean).detach()
+    return perplexity(mean)
