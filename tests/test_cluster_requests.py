@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from after_ser.cluster.estimates import ESTIMATES
 from after_ser.cluster.places import Place
-from after_ser.cluster.requests import ESTIMATES, ON_GPU, Request, Requests
+from after_ser.cluster.requests import ON_GPU, Request, Requests
 from after_ser.cluster.work import BASE, LARGE, Speech, shape_of, speech_in, speech_of
 from after_ser.config import resolve
 from after_ser.errors import InputError

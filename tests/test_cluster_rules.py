@@ -9,7 +9,7 @@ import pytest
 import yaml
 from workflow_runs import TINY, planned_jobs
 
-from after_ser.cluster.requests import ESTIMATES
+from after_ser.cluster.estimates import ESTIMATES
 
 ROOT = Path(__file__).parent.parent
 #: The rules that run where Snakemake runs, on a login node. Think before adding one: it may read

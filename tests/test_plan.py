@@ -10,7 +10,8 @@ import pytest
 import yaml
 from workflow_runs import REPO, SCHEMA, TINY, tiny
 
-from after_ser.cluster.requests import ESTIMATES, SAME_WORK, Requests
+from after_ser.cluster.estimates import ESTIMATES, SAME_WORK
+from after_ser.cluster.requests import Requests
 from after_ser.cluster.work import BASE, LARGE, shape_of
 from after_ser.config import resolve
 from after_ser.errors import InputError

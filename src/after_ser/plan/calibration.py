@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from after_ser.cluster.requests import TRAINING
+from after_ser.cluster.estimates import TRAINING
 from after_ser.cluster.work import shape_of, speech_in
 from after_ser.errors import InputError
 from after_ser.plan.architecture import architecture

@@ -11,7 +11,8 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from after_ser.cluster.requests import GPU_FLOPS, Requests
+from after_ser.cluster.estimates import GPU_FLOPS
+from after_ser.cluster.requests import Requests
 from after_ser.errors import InputError
 from after_ser.plan.actual import finished_jobs
 from after_ser.plan.calibration import Speeds, calibrate, what_is_measured

@@ -1,4 +1,4 @@
-"""Seconds and bytes of one job: the work that `cluster.requests` knows, at measured speeds.
+"""Seconds and bytes of one job: the work that `cluster.estimates` knows, at measured speeds.
 
 Requests have a margin, and speeds that hold everywhere. Here is neither: what a job is expected to
 take on the device that was measured.
@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from after_ser.cluster.requests import ESTIMATES, GPU_CLIP_S, SAME_WORK, Requests
+from after_ser.cluster.estimates import ESTIMATES, GPU_CLIP_S, SAME_WORK
+from after_ser.cluster.requests import Requests
 from after_ser.plan.calibration import Speeds
 from after_ser.plan.disk import disk_bytes
 
