@@ -83,7 +83,7 @@ test: .venv/installed  ## all tests (under 20 minutes)
 test-fast: .venv/installed  ## the tests that run no workflow
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
 
-test-browser: .venv/installed  ## the labelling page in a real browser (apt may need root; a minute)
+test-browser: .venv/installed  ## the labelling page in a real browser (apt may need root; under 3 minutes)
 	@{ command -v chromium || command -v chromium-browser || command -v google-chrome; } > /dev/null \
 	  && command -v chromedriver > /dev/null || { \
 	    apt-get update -qq; \
