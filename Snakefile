@@ -20,6 +20,7 @@ include: "rules/common.smk"
 include: "rules/cluster.smk"
 include: "rules/people.smk"
 include: "rules/rounds.smk"
+include: "rules/starts.smk"
 
 
 report: "workflow/report/workflow.rst"
@@ -56,7 +57,6 @@ rule all:
     localrule: True
 
 
-include: "rules/starts.smk"
 include: "rules/download.smk"
 include: "rules/corpora.smk"
 include: "rules/datasets.smk"

@@ -18,6 +18,7 @@ rule pretrain_backbone:
         preprocessor=f"results/{RUN}/backbone/{{backbone}}/preprocessor_config.json",
         origin=f"results/{RUN}/backbone/{{backbone}}/origin.json",
         log=f"results/{RUN}/backbone/{{backbone}}/log.tsv",
+        validation=f"results/{RUN}/backbone/{{backbone}}/validation.tsv",
         timing=f"results/{RUN}/backbone/{{backbone}}/timing.json",
         summary=f"results/{RUN}/backbone/{{backbone}}/summary.json",
     log:
@@ -48,6 +49,34 @@ rule pretrain_backbone:
         "Pre-training backbone {wildcards.backbone} from scratch"
     script:
         "../workflow/scripts/pretrain_backbone.py"
+
+
+rule pretraining_figure:
+    input:
+        log=f"results/{RUN}/backbone/{{backbone}}/log.tsv",
+        validation=f"results/{RUN}/backbone/{{backbone}}/validation.tsv",
+        summary=f"results/{RUN}/backbone/{{backbone}}/summary.json",
+        origin=f"results/{RUN}/backbone/{{backbone}}/origin.json",
+    output:
+        svg=f"results/{RUN}/figures/pretraining/{{backbone}}.svg",
+        png=report(
+            f"results/{RUN}/figures/pretraining/{{backbone}}.png",
+            caption="../workflow/report/pretraining.rst",
+            category="Figures",
+            labels={"figure": "Pre-training of {backbone}", "format": "png"},
+        ),
+    log:
+        f"results/{RUN}/log/pretraining_figure/{{backbone}}.log",
+    localrule: True
+    conda:
+        "../envs/environment.yaml"
+    params:
+        method_version="pretraining_figure-1",
+        run=RUN,
+    message:
+        "Figure of the pre-training of {wildcards.backbone}"
+    script:
+        "../workflow/scripts/pretraining_figure.py"
 
 
 rule materialise_backbone:

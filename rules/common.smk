@@ -112,11 +112,24 @@ def figure_files():
         for name in FIGURES
         for suffix in formats
     ]
+    files += [
+        f"results/{RUN}/figures/pretraining/{backbone}.{suffix}"
+        for backbone in pretrained_here()
+        for suffix in ("svg", "png")
+    ]
     return files + [
         f"results/{RUN}/figures/confusion/{dataset}/{arm}.png"
         for dataset, arm in last_cells()
         if not is_own(CONFIG)
     ]
+
+
+def pretrained_here():
+    """The backbones that this run pre-trains: its cells', or its own where it has no tables."""
+    used = {cell.backbone for cell in cells(CONFIG)}
+    if not TABLES and not FIGURES:
+        used = {CONFIG["backbone"]}
+    return sorted(used & set(scratch_backbones()))
 
 
 @cache
@@ -127,7 +140,9 @@ def inside_cells():
     except InputError as error:
         raise WorkflowError(str(error)) from None
     # where people are asked there is a page from their first round on
-    own = {key: [cell for cell in part if answered(cell)] for key, part in found.items()}
+    own = {
+        key: [cell for cell in part if answered(cell)] for key, part in found.items()
+    }
     return {key: part for key, part in own.items() if part}
 
 

@@ -10,7 +10,8 @@ def backbone_settings(name):
     }
     if "pretraining" in found:
         own = found["pretraining"]
-        found["pretraining"] = {k: v for k, v in own.items() if k != "accumulation"}
+        unseen = ("accumulation", "validations")
+        found["pretraining"] = {k: v for k, v in own.items() if k not in unseen}
     return found
 
 

@@ -43,11 +43,14 @@ def test_from_scratch_to_latents(tmp_path):
     run(
         "pretrain_backbone",
         {"manifests": [str(corpus / "manifest.tsv")]},
-        {"weights": str(weights)},
+        {"weights": str(weights), "validation": str(weights.parent / "validation.tsv")},
         corpora=["toy"],
         use={"toy": ["02"]},
         arch=ARCH,
-        settings={"steps": 3, "warmup": 1, "seconds_per_step": 4, "mask_span": 3, "seed": 0},
+        settings={
+            **{"steps": 3, "warmup": 1, "seconds_per_step": 4, "mask_span": 3, "seed": 0},
+            **{"validation_share": 0.0},
+        },
         seed=0,
         device="cpu",
         threads=1,
@@ -58,8 +61,9 @@ def test_from_scratch_to_latents(tmp_path):
     assert origin["corpora"] == {"toy": ["02"]} and origin["architecture"] == ARCH
     assert {p.name for p in weights.parent.iterdir()} == {
         "config.json", "model.safetensors", "preprocessor_config.json", "origin.json",
-        "log.tsv", "timing.json", "summary.json",
+        "log.tsv", "timing.json", "summary.json", "validation.tsv",
     }  # fmt: skip
+    assert (weights.parent / "validation.tsv").read_text() == "step\tloss\n"
     timing = json.loads((weights.parent / "timing.json").read_text())
     assert timing["step"] == "backbone"
 

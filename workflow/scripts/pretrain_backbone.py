@@ -3,34 +3,43 @@
 from pathlib import Path
 
 from after_ser.backbone.save import write_origin
+from after_ser.runtime.atomic import write_text
 from after_ser.runtime.environment import gpus_per_pretraining
 from after_ser.tapt.clips import corpus_clips
 from after_ser.tapt.settings import SCRATCH_DEFAULTS, PretrainSettings
 from after_ser.tapt.train import pretrain
+from after_ser.tapt.validation import hold_out
 
 
 def main(snakemake):
     p = snakemake.params
-    settings = {key: value for key, value in p.settings.items() if key != "seed"}
+    settings = {
+        key: value for key, value in p.settings.items() if key not in ("seed", "validation_share")
+    }
     settings["accumulation"] = snakemake.resources.accumulation
     out = Path(snakemake.output.weights).parent
     clips = corpus_clips(snakemake.input.manifests, p.corpora, p.use)
+    seed = ("backbone", int(p.seed))
+    learnt, held_out, kind = hold_out(clips, p.settings["validation_share"], *seed)
     pretrain(
         start=p.arch,
-        clips=clips,
+        clips=learnt,
+        validation=held_out,
         settings=PretrainSettings.of(settings, **SCRATCH_DEFAULTS),
-        seed=("backbone", int(p.seed)),
+        seed=seed,
         out_folder=out,
         state_folder=p.state,
         device=p.device,
         threads=p.threads,
         processes=gpus_per_pretraining(),
     )
-    seconds = sum(clip.seconds for clip in clips)
+    if not held_out:
+        write_text(snakemake.output.validation, "step\tloss\n")
+    seconds = sum(clip.seconds for clip in learnt)
     write_origin(
         out, "scratch", "random initialisation", "",
-        architecture=dict(p.arch), corpora=dict(p.use), clips=len(clips),
-        audio_s=round(seconds, 3), seed=int(p.seed),
+        architecture=dict(p.arch), corpora=dict(p.use), clips=len(learnt),
+        audio_s=round(seconds, 3), seed=int(p.seed), held_out={"clips": len(held_out), "by": kind},
     )  # fmt: skip
 
 

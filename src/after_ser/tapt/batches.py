@@ -136,6 +136,13 @@ class Batches:
             targets=self._labels(epoch, indices, frames, total),
         )
 
+    def one_epoch(self) -> Iterator[Batch]:
+        """Yield the batches of the first epoch, which has every clip once."""
+        step = 0
+        while self._schedule.batch(step)[0] == 0:
+            yield self.make(step)
+            step += 1
+
     def _labels(
         self, epoch: int, indices: np.ndarray, frames: np.ndarray, total: int
     ) -> Tensor | None:

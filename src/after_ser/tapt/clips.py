@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from after_ser.datasets.tables import read_fold
@@ -14,12 +14,16 @@ from after_ser.runtime.atomic import read_tsv
 
 @dataclass(frozen=True)
 class Clip:
-    """A prepared clip: unique name, 16 kHz mono file, length in seconds, hash of the original."""
+    """A prepared clip: unique name, 16 kHz mono file, length in seconds, hash of the original.
+
+    speaker, with the corpus, is known of backbone pre-training's clips only, "" if not.
+    """
 
     utt: str
     path: str
     seconds: float
     sha256: str
+    speaker: str = ""
 
 
 def train_clips(
@@ -71,7 +75,11 @@ def corpus_clips(
             rows = rows[rows["speaker"].isin(speakers)]
         utts = [f"{corpus}/{utt}" for utt in rows["utt"]]
         paths = [str(Path(manifest_tsv).parent / path) for path in rows["path"]]
-        clips += _clips(utts, paths, list(rows["duration_s"]), list(rows["sha256"]))
+        found = _clips(utts, paths, list(rows["duration_s"]), list(rows["sha256"]))
+        clips += [
+            replace(clip, speaker=f"{corpus}/{speaker}" if speaker else "")
+            for clip, speaker in zip(found, rows["speaker"], strict=True)
+        ]
     if not clips:
         raise InputError(f"backbone pre-training: no clips in {', '.join(corpora)}")
     return clips

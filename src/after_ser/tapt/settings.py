@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from math import ceil
 from typing import Any
 
 from after_ser.errors import InputError
@@ -11,7 +12,7 @@ from after_ser.tapt.objectives.registry import check_objective
 
 #: Settings that change how a run is carried out, not what it computes. With accumulation the
 #: sums are made in another order, and dropout and LayerDrop are drawn by part.
-OPERATIONAL = ("accumulation", "checkpoint_every", "cache_gb")
+OPERATIONAL = ("accumulation", "checkpoint_every", "cache_gb", "validations")
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class PretrainSettings:
     gumbel_end: float = 2.0  # and last step; geometric in between
     accumulation: int = 1  # parts that a process makes its share of a step in
     checkpoint_every: int = 500
+    validations: int = 20  # how often the loss is measured on held-out clips, if there are any
     cache_gb: float = 1.5
 
     def __post_init__(self) -> None:
@@ -62,6 +64,7 @@ class PretrainSettings:
             "gumbel_end": (self.gumbel_end > 0, "a positive number"),
             "accumulation": (self.accumulation >= 1, "a positive number"),
             "checkpoint_every": (self.checkpoint_every >= 1, "a positive number"),
+            "validations": (self.validations >= 1, "a positive number"),
             "cache_gb": (self.cache_gb >= 0, "0 or more"),
         }
         for name, (good, expected) in checks.items():
@@ -92,6 +95,11 @@ class PretrainSettings:
         if self.mask_min_spans == 1:
             del given["mask_min_spans"]
         return given
+
+    @property
+    def validate_every(self) -> int:
+        """Steps between two measurements on held-out clips."""
+        return ceil(self.steps / self.validations)
 
     def rate(self, step: int) -> float:
         """Return the learning rate of `step` (from 0): linear warm-up, flat, linear to zero."""

@@ -42,6 +42,7 @@ from after_ser.tapt.pseudo_labels import PseudoLabels
 from after_ser.tapt.settings import PretrainSettings
 from after_ser.tapt.step import MaskedLoss, add_gradients, parts_of
 from after_ser.tapt.summary import levelled_off
+from after_ser.tapt.validation import Validation
 
 if TYPE_CHECKING:
     from transformers import Wav2Vec2ForPreTraining
@@ -60,14 +61,18 @@ def pretrain(
     threads: int = 1,
     targets: PseudoLabels | None = None,
     processes: int = 1,
+    validation: Sequence[Clip] = (),
 ) -> None:
-    """Train on `clips` and write a checkpoint folder with log.tsv, timing.json, summary.json.
+    """Train on `clips`; write a checkpoint folder, log.tsv, timing.json, summary.json.
 
     `start` is a checkpoint folder, or an architecture dict to begin from random weights; `seed`
     the named parts, e.g. ("tapt", dataset, fold, seed); `targets` is what P-TAPT predicts. The
     state folder takes checkpoints every `checkpoint_every` steps and on SIGTERM (exit status 143),
     and is gone after success; a second process with the same one is refused. Raises InputError
     for unusable input and where the loss is not finite.
+
+    On the clips of `validation` the loss is measured as often as `validations` says, the last
+    time after the last step, for validation.tsv; nothing is learnt from them, and nothing decided.
 
     With `processes` > 1 so many share every step, each on a GPU of its own (on the CPU with device
     "cpu"); then this process must not have used a GPU. Only the first one writes, and a checkpoint
@@ -77,7 +82,9 @@ def pretrain(
     def work(team: Team | None) -> None:
         with Termination() as termination:
             team = team or Team(choose_device(device))
-            run = _Run(start, list(clips), settings, seed, state_folder, team, threads, targets)
+            run = _Run(
+                start, list(clips), settings, seed, state_folder, team, threads, targets, validation
+            )
             run.train(termination)
             if team.main:
                 run.write(Path(out_folder))
@@ -125,6 +132,7 @@ class _Run:
         team: Team,
         threads: int,
         targets: PseudoLabels | None = None,
+        validation: Sequence[Clip] = (),
     ) -> None:
         self.team, self.device = team, team.device
         self.settings, self.seed, self.threads = settings, seed, threads
@@ -136,6 +144,9 @@ class _Run:
             "seed": list(seed),
             "clips": [[clip.utt, clip.sha256, clip.seconds] for clip in clips],
         }
+        if validation:
+            held_out = [[clip.utt, clip.sha256] for clip in validation]
+            identity["validation"] = [held_out, settings.validate_every]
         if targets is not None:
             identity["targets"] = targets.sha256
         if isinstance(start, Mapping):
@@ -166,7 +177,11 @@ class _Run:
         geometry = Geometry.of(model.config)
         self.batches = Batches(clips, settings, geometry, self.scale, seed, targets)
         self.checkpoints = Checkpoints(state_folder, identity)
+        self.validation: Validation | None = None
+        if validation:
+            self.validation = Validation(validation, settings, geometry, self.scale, seed)
         self.rows: list[dict[str, float]] = []
+        self.validated: list[dict[str, float]] = []
         self.done = 0
         self._resume()
         self.loss = MaskedLoss(self.model, self.objective, settings.precision == "bf16")
@@ -182,6 +197,7 @@ class _Run:
         self.objective.load_state_dict(state["objective"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.rows = state["rows"]
+        self.validated = state.get("validated", [])
         self.watch = Stopwatch(state["timing"])
         _say(f"{self.step_name}: resuming after step {self.done} of {self.settings.steps}")
 
@@ -198,10 +214,21 @@ class _Run:
                     f"{self.step_name}: step {self.done} of {settings.steps}, "
                     f"loss {self.rows[-1]['loss']:.4f}"
                 )
+            if self.done % settings.validate_every == 0 or self.done == settings.steps:
+                self._validate()
             if self.team.any(termination.requested):
                 self.stop(termination)
             if self.done % settings.checkpoint_every == 0 and self.done < settings.steps:
                 self._save()
+
+    def _validate(self) -> None:
+        """Measure the loss on the held-out clips; the first process does it, the others wait."""
+        if self.validation is None or not self.team.main:
+            return
+        with self.watch.computing():
+            found = self.validation.measure(self.loss, self.device)
+        self.validated.append({"step": float(self.done), **found})
+        _say(f"{self.step_name}: step {self.done}, validation loss {found['loss']:.4f}")
 
     def stop(self, termination: Termination) -> None:
         """Save the last step and end the process."""
@@ -244,6 +271,7 @@ class _Run:
                 "objective": self.objective.state_dict(),
                 "optimiser": self.optimiser.state_dict(),
                 "rows": self.rows,
+                "validated": self.validated,
                 "timing": self._timing(),
             },
         )
@@ -265,6 +293,9 @@ class _Run:
         check_finite(out / WEIGHTS, self.model.state_dict())
         save_pretraining_model(self.model, out, self.scale)
         write_tsv(out / "log.tsv", log)
+        if self.validation is not None:
+            validated = pd.DataFrame(self.validated)
+            write_tsv(out / "validation.tsv", validated.assign(step=validated["step"].astype(int)))
         write_json(out / "summary.json", self._summary())
         write_json(out / "timing.json", self._timing())
 
@@ -274,6 +305,8 @@ class _Run:
             "objective": self.settings.objective,
             **levelled_off([row["loss"] for row in self.rows]),
         }
+        if self.validated:
+            summary["validation_loss_last"] = self.validated[-1]["loss"]
         if not self.objective.reads_codes:
             return summary
         groups, codes = self.objective_codes()
