@@ -25,7 +25,7 @@ GPUS = $$($(BIN)/python -m after_ser gpu-resources $(1))
 PARALLEL := --numprocesses $(CORES) --no-loadscope-reorder
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 
-.PHONY: help plan bench demo demo-full own test-own open open-full open-quick download fewshot test test-fast test-browser test-slurm test-faults soak lint refresh resume lock lock-bench export clean
+.PHONY: help plan bench backbone demo demo-full own test-own open open-full open-quick download fewshot test test-fast test-browser test-slurm test-faults soak lint refresh resume lock lock-bench export clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -62,6 +62,11 @@ open-quick: .venv/installed  ## two folds, one seed and few budgets of `make ope
 
 own: .venv/installed  ## label your own speech: make own AUDIO=<folder> [OWN=config/own.yaml] (docs/own.md)
 	@$(BIN)/python -m after_ser own $(OWN) "$$AUDIO_FOLDER" --cores $(CORES) $(call GPUS,$(OWN))
+
+backbone: .venv/installed  ## pre-train a compact wav2vec 2.0: make backbone CORPORA=<folder of speech>
+	$(SNAKEMAKE) --configfile config/backbone.yaml $(call GPUS,config/backbone.yaml) $(ROOT)
+	@$(BIN)/python -m after_ser report backbone --configfile config/backbone.yaml \
+	  $(ROOT) --cores $(CORES)
 
 download: .venv/installed  ## fetch the open corpora: make download CORPORA=<folder>
 	$(BIN)/snakemake download --cores 1 $(ROOT)
