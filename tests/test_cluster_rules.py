@@ -21,7 +21,7 @@ CHEAP = {
     *("table1", "table2", "table3", "table4", "figure2", "figure3"),
     *("val_query", "publish_query", "read_val_answers", "read_answers", "rounds"),
     *("robustness_table", "robustness_figure", "fewshot_table", "fewshot_figure"),
-    "progress",
+    *("progress", "pretraining_figure"),
 }
 #: Fetches a checkpoint: nodes often have no network.
 FETCHES = {"materialise_backbone", "download"}

@@ -233,7 +233,9 @@ def test_ctrl_c_waits_until_snakemake_has_tidied_up(tmp_path):
         "except KeyboardInterrupt: time.sleep(1); pathlib.Path('tidy').touch(); sys.exit(3)\n"
     )
     code = (
-        "import sys\nfrom after_ser.annotation.command import patient_run\n"
+        "import signal, sys\nfrom after_ser.annotation.command import patient_run\n"
+        # what runs in the background may have been told to ignore it
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         f"sys.exit(patient_run([sys.executable, '-c', {child!r}]))"
     )
     process = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, start_new_session=True)

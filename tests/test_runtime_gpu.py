@@ -36,6 +36,15 @@ with open(sys.argv[1], "a") as log:
 """
 
 
+@pytest.fixture(autouse=True)
+def kept_environment():
+    """What `set_job_environment` sets is gone after each test."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
 @pytest.fixture
 def machine(tmp_path, monkeypatch):
     """A machine whose nvidia-smi prints the text that the returned function is given."""
