@@ -43,7 +43,7 @@ def test_a_pass_is_one_model_for_the_whole_pool_whatever_the_batch_and_order(mod
     shuffled = Clips([clips.utts[i] for i in order], [clips.frames[i] for i in order])
     again = mc_probabilities(model, shuffled, 3, ("s",), CPU)
     np.testing.assert_allclose(again, together[order], atol=1e-5)
-    monkeypatch.setattr("after_ser.finetune.embeddings.FRAMES_PER_BATCH", 1)  # each clip alone
+    monkeypatch.setattr("after_ser.finetune.predict.FRAMES_PER_BATCH", 1)  # each clip alone
     np.testing.assert_allclose(mc_probabilities(model, clips, 3, ("s",), CPU), together, atol=1e-5)
 
 

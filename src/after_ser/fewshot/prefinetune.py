@@ -21,7 +21,7 @@ from after_ser.fewshot.multitask import MultiTask
 from after_ser.fewshot.optimise import EarlyStopping, Stepper, steps_of
 from after_ser.fewshot.sources import Source
 from after_ser.finetune.batches import collate, epoch_batches, scoring_batches
-from after_ser.finetune.predict import FRAMES_PER_BATCH
+from after_ser.finetune.predict import frames_per_batch
 from after_ser.runtime.atomic import write_json, write_tsv
 from after_ser.runtime.checkpoint import Checkpoints
 from after_ser.runtime.device import choose_device, device_name, make_deterministic, set_threads
@@ -165,7 +165,7 @@ class _Run:
         lengths = np.array([store.length(utt) for utt, _ in source.val])
         truth = np.array([source.classes.index(label) for _, label in source.val])
         guessed = np.zeros(len(truth), dtype=int)
-        for part in scoring_batches(lengths, FRAMES_PER_BATCH):
+        for part in scoring_batches(lengths, frames_per_batch(self.device)):
             frames = [store.frames(source.val[index][0]) for index in part]
             logits = self.model(*collate(frames, self.device), corpus=corpus)
             guessed[part] = logits.argmax(1).cpu().numpy()

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from after_ser.errors import InputError
 from after_ser.finetune.batches import Clips, collate, scoring_batches
 from after_ser.finetune.classifier import Classifier
-from after_ser.finetune.predict import FRAMES_PER_BATCH
+from after_ser.finetune.predict import frames_per_batch
 from after_ser.runtime.seeding import rng
 
 
@@ -35,7 +35,7 @@ def embed(model: Classifier, clips: Clips, device: torch.device) -> Embedded:
     model.eval()
     found = np.zeros((len(clips.utts), model.output.in_features))
     probs = np.zeros((len(clips.utts), len(model.classes)))
-    for batch in scoring_batches(clips.lengths(), FRAMES_PER_BATCH):
+    for batch in scoring_batches(clips.lengths(), frames_per_batch(device)):
         latents, sizes = collate([clips.frames[i] for i in batch], device)
         pooled = model.embed(latents, sizes)
         found[batch] = pooled.double().cpu().numpy()
@@ -73,7 +73,7 @@ def mc_probabilities(
     probs = np.zeros((len(clips.utts), passes, len(model.classes)))
     for index in range(passes):
         with _channel_masks(dropouts, (*seed_parts, "mc", index)):
-            for batch in scoring_batches(clips.lengths(), FRAMES_PER_BATCH):
+            for batch in scoring_batches(clips.lengths(), frames_per_batch(device)):
                 latents, sizes = collate([clips.frames[i] for i in batch], device)
                 logits = model(latents, sizes)
                 probs[batch, index] = torch.softmax(logits.double(), dim=1).cpu().numpy()
