@@ -30,7 +30,7 @@ rule fewshot_latents:
     resources:
         **REQUESTS.of("fewshot_latents"),
     params:
-        method_version="fewshot_latents-1",
+        method_version="fewshot_latents-2",
         corpus=lambda w: w.corpus,
         selections=lambda w: few.selections(CONFIG, w.corpus),
         longest_s=STUDY.get("longest_s"),
@@ -96,7 +96,7 @@ rule fewshot_prefinetune:
     resources:
         **REQUESTS.of("fewshot_prefinetune"),
     params:
-        method_version="fewshot_prefinetune-1",
+        method_version="fewshot_prefinetune-2",
         corpora=lambda w: w.sources.split(few.JOINT),
         target=TARGET,
         sources=lambda w: {c: STUDY["sources"][c] for c in w.sources.split(few.JOINT)},
@@ -135,7 +135,7 @@ rule fewshot_adapt:
     resources:
         **REQUESTS.of("fewshot_adapt"),
     params:
-        method_version="fewshot_adapt-1",
+        method_version="fewshot_adapt-2",
         start=lambda w: w.sources,
         n_sources=lambda w: len(few.starts(CONFIG)[w.sources]),
         speaker=lambda w: w.speaker,

@@ -27,7 +27,7 @@ rule robustness:
         **REQUESTS.of("robustness"),
     params:
         **PRECISION,
-        method_version="robustness-1",
+        method_version="robustness-2",
         conditions=CONFIG["tables"].get("robustness", {}).get("conditions", {}),
         device=CONFIG["device"],
         threads=CONFIG["threads"],

@@ -37,7 +37,10 @@ def test_latents_are_the_cnns_output_of_the_clip_alone(extracted):
             got = latents.frames(clip.utt)
             assert got.dtype == np.float16
             assert latents.length(clip.utt) == len(got)
-            np.testing.assert_array_equal(got, expected.astype(np.float16))
+            # with layer norm sums are made in another order: at most one float16 further
+            apart = 0 if encoder.config.feat_extract_norm == "group" else 1e-3
+            np.testing.assert_allclose(got, expected.astype(np.float16), rtol=apart, atol=apart**2)
+            assert (got == expected.astype(np.float16)).mean() > 0.98
             np.testing.assert_allclose(
                 latents.means([clip.utt])[0], expected.mean(axis=0), rtol=1e-4, atol=1e-6
             )

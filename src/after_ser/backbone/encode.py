@@ -41,7 +41,9 @@ class ClipEncoder:
         """Return the latents [T', D], float32, of what `prepare` returned."""
         import torch
 
+        from after_ser.backbone.cnn import latents_of
+
         with torch.inference_mode():
             batch = torch.from_numpy(prepared)[None].to(self._device)
-            latents: np.ndarray = self._cnn(batch)[0].T.float().cpu().numpy()
+            latents: np.ndarray = latents_of(self._cnn, batch)[0].float().cpu().numpy()
         return latents

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from transformers import Wav2Vec2ForPreTraining
 
+from after_ser.backbone.cnn import latents_of
 from after_ser.runtime.seeding import derive_seed
 from after_ser.tapt.batches import Batch
 from after_ser.tapt.objectives.base import ModelOutput
@@ -26,7 +27,7 @@ def masked_forward(
     `codes` the quantiser is left out.
     """
     encoder = model.wav2vec2
-    features = encoder.feature_extractor(batch.waveforms).transpose(1, 2)
+    features = latents_of(encoder.feature_extractor, batch.waveforms)
     hidden, unmasked = encoder.feature_projection(features)
     hidden = torch.where(batch.mask[..., None], encoder.masked_spec_embed.to(hidden.dtype), hidden)
     attention = batch.valid if model.config.feat_extract_norm == "layer" else None
@@ -47,7 +48,7 @@ def masked_forward(
 
 def code_scores(model: Wav2Vec2ForPreTraining, batch: Batch) -> Tensor:
     """Return the code scores [B, T, G, V] that `masked_forward` gives; there is no transformer."""
-    features = model.wav2vec2.feature_extractor(batch.waveforms).transpose(1, 2)
+    features = latents_of(model.wav2vec2.feature_extractor, batch.waveforms)
     unmasked = model.wav2vec2.feature_projection(features)[1]
     return _scores(model.quantizer, model.dropout_features(unmasked))
 
