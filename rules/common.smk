@@ -58,13 +58,13 @@ FIGURES = sorted(CONFIG["figures"])
 # What a pool's scores are made with. Raise a version when its method changes: the rule and every
 # later query run again.
 METHODS = {
-    "pretrain": "pretrain-1",
+    "pretrain": "pretrain-2",
     "materialise": "materialise-1",
-    "tapt": "tapt-1",
-    "pretrained latents": "latents-1",
-    "tapt latents": "latents-2",
-    "fit": "fit-1",
-    "fit of round 0": "fit0-1",
+    "tapt": "tapt-2",
+    "pretrained latents": "latents-3",
+    "tapt latents": "latents-3",
+    "fit": "fit-2",
+    "fit of round 0": "fit0-2",
 }
 # What latents are kept in; left out where it is the default, so that runs from before stay valid.
 PRECISION = {} if CONFIG["latents"] == "float16" else {"precision": CONFIG["latents"]}

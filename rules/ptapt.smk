@@ -89,7 +89,7 @@ use rule tapt as ptapt with:
     wildcard_constraints:
         start=one_of(tapt_starts(pseudo_labelled=True)),
     params:
-        method_version="ptapt-1",
+        method_version="ptapt-2",
         settings=tapt_settings,
         dataset=lambda w: w.dataset,
         fold=lambda w: int(w.fold),

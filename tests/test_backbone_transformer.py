@@ -4,13 +4,17 @@ import json
 import subprocess
 import sys
 from dataclasses import fields
+from functools import partial
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from selfsupervised_clips import ARCH
+from torch.nn import functional
 from transformers import Wav2Vec2Config
 
+from after_ser.backbone import dropout as dropout_module
+from after_ser.backbone import transformer
 from after_ser.backbone.load import load_encoder
 from after_ser.backbone.save import save_pretraining_model
 from after_ser.backbone.scratch import build_scratch
@@ -61,7 +65,10 @@ def both(start, lengths, training):
 
 @pytest.mark.parametrize("lengths", [LENGTHS, [20] * 3], ids=["padded", "equal"])
 @pytest.mark.parametrize("training", [False, True], ids=["eval", "train"])
-def test_outputs_and_gradients_are_equal_to_transformers(start, lengths, training):
+def test_outputs_and_gradients_are_equal_to_transformers(start, lengths, training, monkeypatch):
+    # with torch's own draws: where something is dropped, and in which order, is the same
+    monkeypatch.setattr(dropout_module, "dropout", partial(functional.dropout, training=True))
+    monkeypatch.setattr(transformer, "attention", functional.scaled_dot_product_attention)
     (own, theirs), (own_grads, their_grads) = both(start, lengths, training)
     assert torch.equal(own, theirs)
     assert own_grads.keys() == their_grads.keys()
@@ -72,6 +79,25 @@ def test_outputs_and_gradients_are_equal_to_transformers(start, lengths, trainin
             assert their_grads[name] is None
         else:
             assert torch.equal(grad, their_grads[name]), name
+
+
+def test_the_dropped_share_of_a_layer_is_that_of_transformers(start):
+    """With draws of our own, outputs are as far apart from undropped ones as theirs are."""
+    body, encoder = load_body(start), load_encoder(start)
+    body.transformer.layerdrop = encoder.config.layerdrop = 0.0
+    given, _ = latents(body, [40] * 8)
+    hidden = body.projection(given)
+    with torch.no_grad():
+        plain = body.transformer(hidden, None)
+        body.transformer.train()
+        encoder.encoder.train()
+        apart = [
+            float((found - plain).square().mean())
+            for _ in range(12)
+            for found in (body.transformer(hidden, None), encoder.encoder(hidden)[0])
+        ]
+    own, theirs = sum(apart[::2]), sum(apart[1::2])
+    assert own == pytest.approx(theirs, rel=0.05)
 
 
 def test_padding_changes_nothing_of_a_clip(start):

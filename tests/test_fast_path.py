@@ -24,6 +24,7 @@ from after_ser.backbone.save import save_pretraining_model
 from after_ser.backbone.scratch import build_scratch
 from after_ser.finetune import predict as predict_module
 from after_ser.finetune import round as round_module
+from after_ser.finetune import train as train_module
 from after_ser.finetune.batches import collate
 from after_ser.finetune.classifier import start_classifier
 from after_ser.finetune.embeddings import embed
@@ -258,6 +259,35 @@ def test_a_training_batch_has_the_gradient_of_the_plain_way(folder, head):
         plain.model(values, attention_mask=mask, labels=targets).loss.backward()
         theirs = {n.removeprefix("wav2vec2."): g for n, g in gradients(plain.model).items()}
         expect_equal(renamed, theirs, scale)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_batch_in_parts_has_the_gradient_of_the_batch(folder, weighted, monkeypatch):
+    """Clips of about the same length go together; classes weigh what they weigh in the whole."""
+    chosen = [1, 5, 3, 9, 7, 2]
+    targets = torch.tensor([0, 1, 2, 3, 1, 1])
+    weights = torch.tensor([0.1, 2.0, 1.0, 0.5]) if weighted else torch.ones(4)
+    classifier, clips = Plain(folder, "mean-relu-linear").classifier.train(), cached(folder)
+    frames = [clips.frames[index] for index in chosen]
+    loss = torch.nn.functional.cross_entropy(classifier(*collate(frames, CPU)), targets, weights)
+    loss.backward()
+    whole = gradients(classifier)
+    scale = float(whole["output.weight"].abs().max())
+    seen = []
+
+    def counted(part, device):
+        seen.append(len(part))
+        return collate(part, device)
+
+    monkeypatch.setattr(train_module, "collate", counted)
+    for frames_per_batch, parts in ((100_000, 1), (60, 4), (1, 6)):
+        monkeypatch.setattr(predict_module, "FRAMES_PER_BATCH", frames_per_batch)
+        classifier.zero_grad(set_to_none=True)
+        seen.clear()
+        found = train_module.add_gradients(classifier, frames, targets, weights, CPU)
+        assert (sum(seen), len(seen)) == (6, parts)
+        assert float(found) == pytest.approx(float(loss.detach()), abs=CLOSE)
+        expect_equal(gradients(classifier), whole, scale)
 
 
 def test_a_fit_reports_the_losses_of_the_plain_way(folder):

@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from selfsupervised_clips import ARCH, GROUP_NORM, LENGTHS, settings, write_clips
 
+from after_ser.backbone.dropout import Dropout
 from after_ser.backbone.geometry import Geometry
 from after_ser.backbone.load import load_encoder, load_pretraining_model
 from after_ser.backbone.save import save_pretraining_model
@@ -18,7 +19,7 @@ from after_ser.runtime.atomic import read_tsv
 from after_ser.tapt.batches import Batches
 from after_ser.tapt.settings import PretrainSettings
 from after_ser.tapt.summary import levelled_off
-from after_ser.tapt.train import pretrain
+from after_ser.tapt.train import measurable, pretrain
 
 SEED = ("tapt", "toy", 1, 0)
 
@@ -60,6 +61,14 @@ def test_tapt_changes_every_part_and_its_outputs_are_whole(clips, tmp_path, arch
     assert (timing["step"], timing["attempts"]) == ("tapt", 1)
     assert 0 < timing["compute_s"] <= timing["wall_s"]
     assert not (tmp_path / "state").exists()
+
+
+def test_a_step_draws_dropout_our_way(clips, tmp_path):
+    _, _, model = measurable(ARCH, clips, settings(), tmp_path / "state", "cpu", 1)
+    dropouts = [one for one in model.modules() if isinstance(one, torch.nn.Dropout)]
+    assert len(dropouts) > 4
+    assert {type(one) for one in dropouts} == {Dropout}
+    assert all(one.training for one in dropouts)
 
 
 def test_same_seed_same_bytes_other_seed_other_bytes(clips, tmp_path):

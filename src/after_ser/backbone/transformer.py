@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import weight_norm
 
+from after_ser.backbone.dropout import Dropout, attention
 from after_ser.backbone.load import CONFIG, WEIGHTS, read_config
 from after_ser.errors import InputError
 
@@ -93,7 +94,7 @@ class Projection(nn.Module):
         super().__init__()
         self.layer_norm = nn.LayerNorm(config.conv_dim[-1], eps=config.layer_norm_eps)
         self.projection = nn.Linear(config.conv_dim[-1], config.hidden_size)
-        self.dropout = nn.Dropout(config.feat_proj_dropout)
+        self.dropout = Dropout(config.feat_proj_dropout)
 
     def forward(self, latents: Tensor) -> Tensor:
         """Return [B, T, H]."""
@@ -153,7 +154,7 @@ class Attention(nn.Module):
             for project in (self.q_proj, self.k_proj, self.v_proj)
         )
         rate = self.dropout if self.training else 0.0
-        found = functional.scaled_dot_product_attention(query, key, value, mask, rate)
+        found = attention(query, key, value, mask, rate)
         mixed: Tensor = self.out_proj(found.transpose(1, 2).flatten(2))
         return mixed
 
@@ -164,11 +165,11 @@ class FeedForward(nn.Module):
     def __init__(self, config: TransformerConfig) -> None:
         """Draw the weights anew."""
         super().__init__()
-        self.intermediate_dropout = nn.Dropout(config.activation_dropout)
+        self.intermediate_dropout = Dropout(config.activation_dropout)
         self.intermediate_dense = nn.Linear(config.hidden_size, config.intermediate_size)
         self.activation = ACTIVATIONS[config.hidden_act]
         self.output_dense = nn.Linear(config.intermediate_size, config.hidden_size)
-        self.output_dropout = nn.Dropout(config.hidden_dropout)
+        self.output_dropout = Dropout(config.hidden_dropout)
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Return what is added to `hidden`."""
@@ -185,7 +186,7 @@ class Layer(nn.Module):
         super().__init__()
         self.norm_first = config.do_stable_layer_norm
         self.attention = Attention(config)
-        self.dropout = nn.Dropout(config.hidden_dropout)
+        self.dropout = Dropout(config.hidden_dropout)
         self.layer_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
         self.feed_forward = FeedForward(config)
         self.final_layer_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
@@ -213,7 +214,7 @@ class Transformer(nn.Module):
         self.layerdrop = config.layerdrop
         self.pos_conv_embed = PositionalConvolution(config)
         self.layer_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
-        self.dropout = nn.Dropout(config.hidden_dropout)
+        self.dropout = Dropout(config.hidden_dropout)
         self.layers = nn.ModuleList(Layer(config) for _ in range(config.num_hidden_layers))
 
     def forward(self, hidden: Tensor, valid: Tensor | None) -> Tensor:

@@ -171,7 +171,7 @@ def round_identity(
 ) -> dict[str, Any]:
     """Return everything that decides a round's result, so that no other's state is taken up."""
     return {
-        "format": 1,  # of what `finetune.state` captures
+        "format": 2,  # of what a step draws and `finetune.state` captures
         "clips": [split.train, split.val, split.test, split.held_out_labels],
         "labelled": labelled[["utt", "label"]].values.tolist(),
         "latents": [file_sha256(latents / name) for name in (INDEX, MEANS)],

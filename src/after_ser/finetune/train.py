@@ -16,9 +16,9 @@ from torch.nn.functional import cross_entropy
 
 from after_ser.errors import InputError
 from after_ser.finetune.adam import Adam
-from after_ser.finetune.batches import Clips, collate, crop, epoch_batches
+from after_ser.finetune.batches import Clips, collate, crop, epoch_batches, scoring_batches
 from after_ser.finetune.classifier import Classifier
-from after_ser.finetune.predict import predict
+from after_ser.finetune.predict import frames_per_batch, predict
 from after_ser.finetune.state import Position, capture, restore, restore_draws
 from after_ser.protocol import TRAINING
 from after_ser.runtime.progress import Progress
@@ -79,9 +79,9 @@ def fit(
             restore_draws(saved, draw)
         saved = None
         for batch in batches[at.batch :]:
-            latents, sizes = collate([crop(train.frames[i], longest, draw) for i in batch], device)
-            logits = model(latents, sizes)
-            loss = cross_entropy(logits, targets[batch].to(device), weight=weights)
+            frames = [crop(train.frames[i], longest, draw) for i in batch]
+            optimiser.zero_grad(set_to_none=True)
+            loss = add_gradients(model, frames, targets[batch].to(device), weights, device)
             if not bool(torch.isfinite(loss)):
                 names = ", ".join(train.utts[i] for i in batch[:3])
                 raise InputError(
@@ -89,10 +89,8 @@ def fit(
                     f"(batch with {names}); expected a finite loss, try a lower learning_rate "
                     f"than {settings['learning_rate']:g}"
                 )
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
             optimiser.step()
-            at.total_loss += float(loss.detach()) * len(batch)
+            at.total_loss += float(loss) * len(batch)
             at.trained_clips += len(batch)
             at.batch += 1
             at.steps += 1
@@ -131,6 +129,31 @@ def fit(
     if not keep_last:
         model.load_state_dict(at.best_state)
     return Fit(pd.DataFrame(at.rows), at.best_epoch)
+
+
+def add_gradients(
+    model: Classifier,
+    frames: list[np.ndarray],
+    targets: Tensor,
+    weights: Tensor,
+    device: torch.device,
+) -> Tensor:
+    """Add the gradient of a batch's loss to the model's, and return the loss (Eq. 5), a scalar.
+
+    frames: [T_i, D] each; targets [B]; weights [C]. The batch goes through the model in parts of
+    clips of about the same length, so that little is padded and memory stays small; the loss is
+    that of the whole, the weighted mean over its clips. Dropout and LayerDrop are drawn by part.
+    """
+    lengths = np.array([len(clip) for clip in frames])
+    whole = weights[targets].sum()
+    total = torch.zeros((), device=device)
+    for part in scoring_batches(lengths, frames_per_batch(device)):
+        latents, sizes = collate([frames[i] for i in part], device)
+        logits = model(latents, sizes)
+        loss = cross_entropy(logits, targets[part], weight=weights, reduction="sum") / whole
+        loss.backward()
+        total += loss.detach()
+    return total
 
 
 def _epochs(settings: dict[str, Any], clips: int) -> int:

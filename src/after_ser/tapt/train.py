@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import torch
 
+from after_ser.backbone.dropout import quicken
 from after_ser.backbone.geometry import Geometry
 from after_ser.backbone.load import WEIGHTS, load_pretraining_model, wants_normalised
 from after_ser.backbone.save import check_finite, file_sha256, save_pretraining_model
@@ -162,6 +163,7 @@ class _Run:
                 f"{self.step_name}: the model has no mask embedding, since its config sets "
                 "mask_time_prob to 0; expected a model that was pre-trained with masks"
             )
+        quicken(model)
         self.model: Wav2Vec2ForPreTraining = model.train().to(self.device)
         self.objective = build_objective(
             settings.objective,
