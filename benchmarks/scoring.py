@@ -19,10 +19,12 @@ from after_ser.backbone.latents import Latents, extract_latents
 from after_ser.backbone.load import normalise
 from after_ser.finetune.batches import Clips
 from after_ser.finetune.classifier import Classifier, start_classifier
+from after_ser.finetune.precision import has_bf16
 from after_ser.finetune.predict import predict
 from after_ser.finetune.round import load_clips
 
 SIZES = {"toy": 12, "small": 256, "base": 48}
+_BATCHES = "batches of cached latents"
 
 
 def measure(setting: Setting) -> Figure:
@@ -38,16 +40,20 @@ def measure(setting: Setting) -> Figure:
         ways = {
             "one clip at a time": partial(_plain, plain, given, device),
             "one clip at a time, cached latents": partial(_single, model, given, folder, device),
-            "batches of cached latents": partial(_batches, model, given, folder, device),
+            _BATCHES: partial(_batches, model, given, folder, device),
         }
+        if has_bf16(device):
+            half = start_classifier(given.model, CLASSES, "mean-relu-linear", 0).to(device)
+            half.bf16 = True
+            ways[f"{_BATCHES}, bf16"] = partial(_batches, half, given, folder, device)
         figure.add(size, interleaved(ways, setting.repeats), "one clip at a time")
-        single, batches = (ways[name]() for name in list(ways)[1:])
+        single, batches = (ways[name]() for name in list(ways)[1:3])
         figure.facts[size] = {
             "clips": len(given.utts),
             "seconds_of_audio": round(given.seconds, 1),
             "largest_difference_of_a_probability_by_batch": float(np.abs(single - batches).max()),
         }
-        figure.targets.append((size, "batches of cached latents", 8.0))
+        figure.targets += [(size, name, 8.0) for name in ways if name.startswith(_BATCHES)]
     return figure
 
 

@@ -2,9 +2,10 @@
 
     python benchmarks/utilisation.py --data <folder with emodb and cremad>
 
-Operations are counted by the formulae of after_ser.cluster.work, in which attention's quadratic
-part, positions, norms and activations are left out, so the shares are lower bounds. Padding counts
-as no work, nor do layers that LayerDrop skips in training. Backward is twice forward.
+Counted are the operations of the model's matrix products and convolutions: those of
+after_ser.cluster.work, and besides them positions and attention's two products, which grow with
+the square of a clip. Norms, activations and dropout count as no work, nor does padding, nor do
+layers that LayerDrop skips in training. Backward is twice forward where the input is trained, too.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from material import ARCHITECTURES, CLASSES, SAMPLE_RATE, Material, material
 
 from after_ser.backbone.encode import ClipEncoder
 from after_ser.backbone.latents import Latents, extract_latents
+from after_ser.backbone.transformer import TransformerConfig
 from after_ser.cluster.estimates import TRAINING
 from after_ser.cluster.work import Shape
 from after_ser.finetune.classifier import start_classifier
@@ -99,7 +101,7 @@ def _product(side: int, kind: torch.dtype, device: torch.device) -> float:
 def _ways(
     given: Material, size: str, setting: Setting, precision: str
 ) -> tuple[dict[str, Callable[[], Any]], dict[str, float]]:
-    device, shape, seconds = torch.device(setting.device), given.shape, given.seconds
+    device, shape = torch.device(setting.device), given.shape
     folder = setting.folder / f"latents-{size}"
     if not folder.exists():
         extract_latents(given.model, given.manifest, None, folder, setting.device, setting.threads)
@@ -120,7 +122,7 @@ def _ways(
         Clip(utt, path, length, utt)
         for utt, path, length in zip(given.utts, paths, lengths, strict=True)
     ]
-    per_step = max(max(lengths), BATCH[size] * seconds / len(heard))
+    per_step = max(max(lengths), BATCH[size] * given.seconds / len(heard))
     make, step, _ = measurable(
         ARCHITECTURES[size],
         heard,
@@ -136,7 +138,6 @@ def _ways(
         setting.threads,
     )
     batch = make(0)
-    adapted = float(batch.valid.sum()) / shape.frames_per_second
 
     def fine_tune() -> None:
         fit(
@@ -160,22 +161,47 @@ def _ways(
     }
     if precision != "fp32":  # latents are made in fp32
         del ways["CNN, a clip at a time"]
-    done = operations(shape, model.config.layerdrop, heard=seconds, adapted=adapted)
+    frames = [length * shape.frames_per_second for length in lengths]
+    adapted_frames = batch.valid.sum(dim=1).tolist()
+    done = operations(shape, model.config, frames, adapted_frames)
     return ways, {name: done[name] for name in ways}
 
 
-def operations(shape: Shape, layerdrop: float, heard: float, adapted: float) -> dict[str, float]:
-    """Return the operations of each way: on `heard` seconds of clips, or `adapted` of a TAPT batch.
+def operations(
+    shape: Shape, config: TransformerConfig, heard: list[float], adapted: list[float]
+) -> dict[str, float]:
+    """Return the operations of each way.
 
-    layerdrop: the share of layers that training skips.
+    heard: frames of every clip; adapted: those of the clips of a TAPT batch. Training skips the
+    share `layerdrop` of the layers.
     """
-    trained = (1 - layerdrop) * shape.transformer_flops
+    kept = 1 - config.layerdrop
+    layers, tapt = _layers(shape, heard), kept * _layers(shape, adapted)
+    positions, projection = _positions(shape, config), 2 * shape.conv_dim[-1] * shape.hidden
+    cnn = shape.cnn_flops / shape.frames_per_second
+    count = sum(heard)
     return {
-        "transformer, fine-tuning": TRAINING * trained * heard,
-        "transformer, scoring": shape.transformer_flops * heard,
-        "CNN, a clip at a time": shape.cnn_flops * heard,
-        "TAPT step": TRAINING * (shape.cnn_flops + trained) * adapted,
+        # the projection is frozen, so nothing goes back through it, nor to what positions are given
+        "transformer, fine-tuning": (
+            TRAINING * kept * layers + count * ((TRAINING - 1) * positions + projection)
+        ),
+        "transformer, scoring": layers + count * (positions + projection),
+        "CNN, a clip at a time": cnn * count,
+        "TAPT step": TRAINING * (tapt + sum(adapted) * (cnn + positions + projection)),
     }
+
+
+def _layers(shape: Shape, frames: list[float]) -> float:
+    """Return the operations of all layers, forward, with attention among the frames of a clip."""
+    linear = 4 * shape.hidden**2 + 2 * shape.hidden * shape.intermediate
+    attention = 2 * shape.hidden * sum(length**2 for length in frames)
+    return 2 * shape.layers * (linear * sum(frames) + attention)
+
+
+def _positions(shape: Shape, config: TransformerConfig) -> float:
+    """Return the operations of the positional convolution for one frame, forward."""
+    width = shape.hidden / config.num_conv_pos_embedding_groups
+    return 2 * config.num_conv_pos_embeddings * width * shape.hidden
 
 
 if __name__ == "__main__":

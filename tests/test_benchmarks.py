@@ -128,16 +128,29 @@ def test_growth_is_per_clip_or_job_and_one_is_in_proportion():
 def test_use_is_operations_per_second_of_the_same_repetition_s_ceiling():
     from utilisation import operations, shares
 
+    from after_ser.backbone.transformer import TransformerConfig
     from after_ser.cluster.work import BASE
 
     assert shares(6e9, [2.0, 1.0], [10e9, 8e9]) == pytest.approx([0.3, 0.75])
-    found = operations(BASE, 0.25, heard=10.0, adapted=20.0)
-    cnn, transformer = BASE.cnn_flops, BASE.transformer_flops
-    assert found["transformer, scoring"] == pytest.approx(10 * transformer)
-    assert found["CNN, a clip at a time"] == pytest.approx(10 * cnn)
-    # backward is twice forward; three of four layers are trained in a step
-    assert found["transformer, fine-tuning"] == pytest.approx(10 * 3 * 0.75 * transformer)
-    assert found["TAPT step"] == pytest.approx(20 * 3 * (cnn + 0.75 * transformer))
+    config = TransformerConfig(layerdrop=0.25)
+    found = operations(BASE, config, heard=[100.0, 300.0], adapted=[200.0])
+    linear = 2 * (12 * (4 * 768**2 + 2 * 768 * 3072))
+    products = 12 * 2 * 2 * 768  # attention's two, times the square of a clip's frames
+    projection, positions = 2 * 512 * 768, 2 * 128 * 48 * 768  # 16 groups of 48 channels
+    layers = 400 * linear + (100**2 + 300**2) * products
+    forward = layers + 400 * (projection + positions)
+    assert found["transformer, scoring"] == pytest.approx(forward)
+    # backward is twice forward, but for what is frozen; three of four layers are trained in a step
+    trained = 3 * 0.75 * layers + 400 * (projection + 2 * positions)
+    assert found["transformer, fine-tuning"] == pytest.approx(trained)
+    cnn = BASE.cnn_flops / BASE.frames_per_second
+    assert found["CNN, a clip at a time"] == pytest.approx(400 * cnn)
+    one = 200 * linear + 200**2 * products
+    assert found["TAPT step"] == pytest.approx(
+        3 * (0.75 * one + 200 * (cnn + projection + positions))
+    )
+    # without attention's squares and positions it is what plans count with
+    assert 400 * (linear + projection) == pytest.approx(8 * BASE.transformer_flops)
 
 
 def test_half_precision_is_measured_against_its_own_ceiling(setting, monkeypatch):
