@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,17 +11,17 @@ from finetune_clips import CPU, random_clips, write_latents, write_start
 
 from after_ser.backbone.latents import Latents
 from after_ser.finetune import round as round_module
-from after_ser.finetune.adam import Adam
 from after_ser.finetune.batches import Clips, first_frames
 from after_ser.finetune.classifier import start_classifier
 from after_ser.finetune.predict import predict
 from after_ser.finetune.round import load_clips
+from after_ser.runtime.adam import Adam
 from after_ser.runtime.device import make_deterministic
 
 FIT = """
 import sys
 import torch
-from after_ser.finetune.adam import Adam
+from after_ser.runtime.adam import Adam
 from after_ser.finetune.classifier import start_classifier
 from after_ser.finetune.round import run_round
 from after_ser.runtime.device import make_deterministic
@@ -64,7 +65,7 @@ def test_a_random_subset_loads_no_clustering():
 def test_adam_is_torchs_bit_for_bit():
     make_deterministic()
     found = []
-    for kind in (torch.optim.Adam, Adam):
+    for kind in (partial(torch.optim.Adam, fused=True), Adam):
         torch.manual_seed(0)
         layer = torch.nn.Linear(7, 5)
         optimiser = kind(layer.parameters(), lr=0.01)
@@ -75,6 +76,20 @@ def test_adam_is_torchs_bit_for_bit():
         found.append([layer.weight.detach().clone(), optimiser.state_dict()["state"][0]["exp_avg"]])
     for ours, theirs in zip(*found, strict=True):
         assert torch.equal(ours, theirs) and ours.requires_grad is False
+
+
+def test_adam_is_the_plain_one_within_rounding():
+    found = []
+    for kind in (torch.optim.Adam, Adam):
+        torch.manual_seed(0)
+        layer = torch.nn.Linear(70, 50)
+        optimiser = kind(layer.parameters(), lr=0.01)
+        for _ in range(50):
+            optimiser.zero_grad()
+            layer(torch.randn(3, 70)).square().sum().backward()
+            optimiser.step()
+        found.append(layer.weight.detach().clone())
+    torch.testing.assert_close(*found, rtol=1e-4, atol=1e-5)
 
 
 def test_a_model_that_is_built_to_be_loaded_draws_nothing(tmp_path):

@@ -15,12 +15,12 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from after_ser.errors import InputError
-from after_ser.finetune.adam import Adam
 from after_ser.finetune.batches import Clips, collate, crop, epoch_batches, scoring_batches
 from after_ser.finetune.classifier import Classifier
 from after_ser.finetune.predict import frames_per_batch, predict
 from after_ser.finetune.state import Position, capture, restore, restore_draws
 from after_ser.protocol import TRAINING
+from after_ser.runtime.adam import Adam
 from after_ser.runtime.progress import Progress
 from after_ser.runtime.seeding import derive_seed, rng
 

@@ -22,6 +22,7 @@ from after_ser.backbone.load import WEIGHTS, load_pretraining_model, wants_norma
 from after_ser.backbone.save import check_finite, file_sha256, save_pretraining_model
 from after_ser.backbone.scratch import build_scratch
 from after_ser.errors import InputError
+from after_ser.runtime.adam import Adam
 from after_ser.runtime.atomic import write_json, write_tsv
 from after_ser.runtime.checkpoint import Checkpoints
 from after_ser.runtime.device import (
@@ -141,6 +142,7 @@ class _Run:
         set_threads(threads)
         make_deterministic()
         identity: dict[str, Any] = {
+            "format": 2,  # of what a step draws and `_save` keeps
             "settings": settings.identity(),
             "seed": list(seed),
             "clips": [[clip.utt, clip.sha256, clip.seconds] for clip in clips],
@@ -175,7 +177,7 @@ class _Run:
         self.objective.freeze(self.model)
         both = [*self.model.parameters(), *self.objective.parameters()]
         self.parameters = [parameter for parameter in both if parameter.requires_grad]
-        self.optimiser = torch.optim.Adam(self.parameters, lr=settings.learning_rate)
+        self.optimiser = Adam(self.parameters, lr=settings.learning_rate)
         geometry = Geometry.of(model.config)
         self.batches = Batches(clips, settings, geometry, self.scale, seed, targets)
         self.checkpoints = Checkpoints(state_folder, identity)
