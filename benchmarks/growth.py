@@ -5,15 +5,16 @@
 Latents are made up, as wide and long as wav2vec2-base's of Merged (18 hours in 16,600 clips at
 most). The transformer is narrow, so that an hour is not spent on what the other figures measure;
 what it holds is that of one batch and does not grow. Each pool has a process of its own, whose peak
-of memory is that of a job: interpreter and libraries included.
+of memory is that of a job: interpreter and libraries included, and once more with the pages of the
+latents' file that are mapped, which the kernel takes back when somebody else needs them.
 """
 
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -37,6 +38,7 @@ def measure(setting: Setting) -> Figure:
     figure = Figure("growth", "Growth", "cost per clip or job of the smallest / its own")
     pools = (40, 80) if setting.quick else POOLS
     peaks: dict[str, float] = {}
+    mapped: dict[str, float] = {}
     labels: dict[str, float] = {}
     per_clip: dict[int, list[float]] = {pool: [] for pool in pools}
     for _ in range(1 if setting.quick else min(setting.repeats, 3)):
@@ -45,6 +47,7 @@ def measure(setting: Setting) -> Figure:
             per_clip[pool].append(found["seconds"])
             name = f"{pool:,} clips"
             peaks[name] = max(round(found["peak_gib"], 3), peaks.get(name, 0.0))
+            mapped[name] = max(round(found["with_the_file_gib"], 3), mapped.get(name, 0.0))
             labels[name] = found["labelled"]
     for pool, seconds in per_clip.items():
         ratios = per_unit(per_clip[pools[0]], pools[0], seconds, pool)
@@ -52,6 +55,7 @@ def measure(setting: Setting) -> Figure:
     jobs = {}
     rounds = (2, 3) if setting.quick else ROUNDS
     spent: dict[int, list[float]] = {}
+    planned(_config(setting.folder, rounds[0]), setting.folder)  # what a first one loads
     for number in rounds:
         config = _config(setting.folder, number)
         begun = time.perf_counter()
@@ -61,6 +65,7 @@ def measure(setting: Setting) -> Figure:
         figure.rows.append(Row("planning", f"{number} rounds", spent[number], ratios))
     figure.facts = {
         "peak_gib": peaks,
+        "peak_gib_with_the_mapped_file": mapped,
         "labelled": labels,
         "jobs": {str(number): count for number, count in jobs.items()},
         "seconds_of_audio_a_clip": round(CLIP_S, 2),
@@ -131,11 +136,13 @@ def child(pool: int, threads: int, folder: Path) -> dict[str, float]:
         **{"learning_rate": 1e-4, "batch_size": 16, "max_epochs": 1, "max_steps": 0},
         **{"patience": 1, "crop_s": 10.0, "class_weights": "none", "head": "mean-relu-linear"},
     }
+    latents = Latents(folder)
+    memory = Memory()
     begun = time.perf_counter()
     run_round(
         split=Split(train, val, test, {utt: truth[utt] for utt in val + test}),
         labelled=labelled,
-        latents=Latents(folder),
+        latents=latents,
         start=folder / "model",
         previous=None,
         classes=classes,
@@ -145,11 +152,42 @@ def child(pool: int, threads: int, folder: Path) -> dict[str, float]:
         device=torch.device("cpu"),
         score=score,
     )
+    seconds = time.perf_counter() - begun
+    own, resident = memory.peaks()
     return {
-        "seconds": time.perf_counter() - begun,
-        "peak_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+        "seconds": seconds,
+        "peak_gib": own,
+        "with_the_file_gib": resident,
         "labelled": known,
     }
+
+
+class Memory:
+    """Peaks of this process's memory from now on, looked at twenty times a second."""
+
+    def __init__(self) -> None:
+        """Begin to look."""
+        self._highest = (0.0, 0.0)
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def _watch(self) -> None:
+        while not self._done.wait(0.05):
+            self._look()
+
+    def _look(self) -> None:
+        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+        fields = dict(line.split(":", 1) for line in lines)
+        own, resident = (int(fields[name].split()[0]) / 2**20 for name in ("RssAnon", "VmRSS"))
+        self._highest = (max(own, self._highest[0]), max(resident, self._highest[1]))
+
+    def peaks(self) -> tuple[float, float]:
+        """Return GiB of the process's own memory, and of all that is resident, files included."""
+        self._done.set()
+        self._thread.join()
+        self._look()
+        return self._highest
 
 
 if __name__ == "__main__":

@@ -158,7 +158,7 @@ def options(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     parser.add_argument(
         "--quick", action="store_true", help="see that it runs; numbers say nothing"
     )
-    parser.add_argument("--repeats", type=int, help="default: 5, or 2 with --quick")
+    parser.add_argument("--repeats", type=int, help="default: 3, or 2 with --quick")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--sizes", nargs="*", choices=["toy", "small", "base"])
     parser.add_argument("--data", type=Path, help="folder with emodb, cremad, ravdess; else noise")
@@ -181,7 +181,7 @@ def main(measure: Callable[[Setting], Figure]) -> None:
         figure = measure(
             Setting(
                 quick=given.quick,
-                repeats=given.repeats or (2 if given.quick else 5),
+                repeats=given.repeats or (2 if given.quick else 3),
                 threads=given.threads,
                 sizes=tuple(given.sizes or (["toy"] if given.quick else ["small", "base"])),
                 data=given.data,
