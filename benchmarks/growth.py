@@ -105,8 +105,8 @@ def child(pool: int, threads: int, folder: Path) -> dict[str, float]:
     from after_ser.backbone.latents import INDEX, LATENTS, MEANS, Latents
     from after_ser.backbone.save import save_pretraining_model
     from after_ser.backbone.scratch import build_scratch
-    from after_ser.evaluation.metrics import score
     from after_ser.finetune.round import Split, run_round
+    from after_ser.metrics import score
     from after_ser.runtime.atomic import write_tsv
     from after_ser.runtime.device import set_threads
 

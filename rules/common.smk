@@ -6,7 +6,7 @@ from functools import cache
 from snakemake.exceptions import WorkflowError
 
 from after_ser.acquisition.registry import STRATEGIES, SURPRISAL
-from after_ser.annotation.check import human_protocols, is_own
+from after_ser.people import human_protocols, is_own
 from after_ser.baselines.registry import registered
 from after_ser.config import corpus_root, datasets_of, requested, resolve, shown_as
 from after_ser.config_checks import check_files

@@ -13,9 +13,9 @@ from workflow_runs import resolved, tiny
 from after_ser.backbone.latents import Latents, extract_latents
 from after_ser.backbone.save import write_origin
 from after_ser.datasets.tables import read_fold, read_manifest
-from after_ser.evaluation.metrics import score
 from after_ser.finetune.round import read_split, run_round, write_round
 from after_ser.grid import cells
+from after_ser.metrics import score
 from after_ser.runtime.atomic import write_text, write_tsv
 from after_ser.runtime.seeding import rng
 

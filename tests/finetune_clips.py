@@ -11,8 +11,8 @@ from selfsupervised_clips import ARCH, GROUP_NORM
 from after_ser.backbone.latents import INDEX, LATENTS, MEANS
 from after_ser.backbone.save import save_pretraining_model
 from after_ser.backbone.scratch import build_scratch
-from after_ser.evaluation.metrics import score
 from after_ser.finetune.batches import Clips
+from after_ser.metrics import score
 from after_ser.runtime.atomic import write_tsv
 
 CLASSES = ["anger", "neutral", "sad", "happy"]

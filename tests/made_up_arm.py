@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import soundfile
 
-from after_ser.evaluation.metrics import score
 from after_ser.grid import cells
+from after_ser.metrics import score
 from after_ser.reporting.inside.plan import features_folder
 from after_ser.runtime.atomic import write_json, write_tsv
 

@@ -12,7 +12,7 @@ from test_security_pages import EVIL, Elements
 from after_ser.annotation.finished_rounds import planned_labels
 from after_ser.annotation.progress_page import write_progress
 from after_ser.errors import InputError
-from after_ser.evaluation.metrics import score
+from after_ser.metrics import score
 from after_ser.runtime.atomic import write_json, write_tsv
 
 CLASSES = ["anger", "neutral", "sad"]

@@ -283,7 +283,7 @@ def test_the_line_comes_where_the_run_went_well(checkout, capsys, events, spoken
 def test_the_snakefile_s_part_imports_nothing_heavy():
     code = (
         "import sys, after_ser.annotation.state, after_ser.annotation.ending, "
-        "after_ser.annotation.check\n"
+        "after_ser.people\n"
         "print([m for m in ('pandas', 'numpy', 'torch', 'krippendorff') if m in sys.modules])"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

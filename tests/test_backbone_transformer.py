@@ -174,7 +174,7 @@ def test_incomplete_weights_are_refused_in_one_line(start, broken):
 
 def test_a_fit_does_not_pay_for_imports_that_it_does_not_need():
     code = (
-        "import sys; import after_ser.finetune.round, after_ser.evaluation.metrics; "
+        "import sys; import after_ser.finetune.round, after_ser.metrics; "
         "print({'transformers', 'sympy', 'sklearn', 'scipy'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

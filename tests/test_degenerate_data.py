@@ -36,10 +36,10 @@ from after_ser.datasets.folds import make_fold
 from after_ser.datasets.merge import merge_corpora
 from after_ser.datasets.released import make_released_fold
 from after_ser.errors import InputError
-from after_ser.evaluation.metrics import score
 from after_ser.finetune import train as train_module
 from after_ser.finetune.classifier import save_classifier, start_classifier
 from after_ser.finetune.train import fit
+from after_ser.metrics import score
 from after_ser.runtime.atomic import read_tsv, write_tsv
 from after_ser.runtime.script import run_script
 

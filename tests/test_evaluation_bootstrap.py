@@ -18,7 +18,7 @@ from after_ser.evaluation.bootstrap import (
     gather_counts,
     recall_counts,
 )
-from after_ser.evaluation.metrics import score
+from after_ser.metrics import score
 from after_ser.runtime.atomic import write_tsv
 
 CLASSES = ["anger", "sad"]

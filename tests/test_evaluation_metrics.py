@@ -13,7 +13,7 @@ from sklearn.metrics import (
 )
 
 from after_ser.errors import InputError
-from after_ser.evaluation.metrics import score
+from after_ser.metrics import score
 
 CLASSES = ["anger", "neutral", "sad", "happy"]
 

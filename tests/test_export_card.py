@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from workflow_runs import copy_run
 
-from after_ser.evaluation.metrics import score
 from after_ser.export.choose import Wanted, choose, read_predictions, read_run
 from after_ser.export.command import export
 from after_ser.grid import cells
+from after_ser.metrics import score
 from after_ser.runtime.atomic import read_json, read_tsv, write_json, write_tsv
 
 MANIFEST = Path("results/tiny/paper/datasets/merged/manifest.tsv")

@@ -7,13 +7,13 @@ from finetune_clips import CLASSES, CPU, SETTINGS, labels, random_clips, write_l
 
 from after_ser.backbone.latents import Latents
 from after_ser.errors import InputError
-from after_ser.evaluation.metrics import score
 from after_ser.finetune import precision
 from after_ser.finetune.batches import collate
 from after_ser.finetune.classifier import start_classifier
 from after_ser.finetune.precision import uses_bf16
 from after_ser.finetune.round import Split, run_round
 from after_ser.finetune.train import add_gradients
+from after_ser.metrics import score
 
 HEAD = "mean-relu-linear"
 

@@ -9,12 +9,12 @@ from selfsupervised_clips import write_clips, write_manifest
 
 from after_ser.backbone.encode import ClipEncoder
 from after_ser.backbone.latents import Latents, extract_latents
-from after_ser.evaluation.metrics import score
 from after_ser.finetune import robustness as module
 from after_ser.finetune.classifier import start_classifier
 from after_ser.finetune.predict import predict
 from after_ser.finetune.robustness import CLEAN, COLUMNS, ClipFiles, robustness
 from after_ser.finetune.round import load_clips
+from after_ser.metrics import score
 
 SECONDS = [0.4 + 0.1 * index for index in range(14)]
 CONDITIONS = {"white": [20, 0], "babble": [5], "reverb": [0.3], "telephone": [3400]}

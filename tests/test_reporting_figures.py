@@ -16,7 +16,7 @@ import yaml
 from made_up_run import BUDGETS, arm, config, frames
 
 from after_ser.errors import InputError
-from after_ser.evaluation.metrics import score
+from after_ser.metrics import score
 from after_ser.reporting.confusion import shares, summed, write_confusion
 from after_ser.reporting.figure2 import curves, looks, window, write_figure2
 from after_ser.reporting.figure3 import figure3_data, write_figure3

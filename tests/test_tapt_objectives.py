@@ -8,8 +8,9 @@ from selfsupervised_clips import ARCH, GROUP_NORM, settings
 from after_ser.backbone.geometry import Geometry
 from after_ser.backbone.scratch import build_scratch
 from after_ser.errors import InputError
-from after_ser.tapt.batches import Batch, Batches
+from after_ser.tapt.batches import Batches
 from after_ser.tapt.forward import masked_forward
+from after_ser.tapt.masked_batch import MaskedBatch
 from after_ser.tapt.masking import sample_negatives
 from after_ser.tapt.objectives.base import ModelOutput, hard_perplexity, soft_perplexity
 from after_ser.tapt.objectives.registry import build_objective, check_objective
@@ -22,7 +23,7 @@ def toy_batch(frames=(12, 7), samples=None, seed=0):
     mask = valid & (generator.uniform(size=valid.shape) < 0.4)
     mask[:, 1] = mask[:, 3] = True
     waveforms = generator.normal(size=(len(frames), samples or 1)).astype(np.float32)
-    return Batch(
+    return MaskedBatch(
         utts=("a", "b"),
         waveforms=torch.from_numpy(waveforms),
         valid=torch.from_numpy(valid),
@@ -183,7 +184,7 @@ def test_padding_does_not_change_a_layer_norm_clip():
     model = build_scratch(ARCH, 0).eval()
     batch = real_batch(model)
     frames = int(batch.valid[1].sum())
-    alone = Batch(
+    alone = MaskedBatch(
         utts=("b",),
         waveforms=batch.waveforms[1:, : int(0.6 * 16_000)],
         valid=batch.valid[1:, :frames],

@@ -22,8 +22,8 @@ from workflow_runs import (
 )
 
 from after_ser.acquisition.query import make_query
-from after_ser.evaluation.metrics import score
 from after_ser.grid import baseline_cells, cells
+from after_ser.metrics import score
 from after_ser.runtime.atomic import read_tsv
 
 pytestmark = pytest.mark.slow

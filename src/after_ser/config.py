@@ -12,7 +12,6 @@ import yaml
 from jsonschema.exceptions import ValidationError
 
 from after_ser.acquisition.registry import PER_CLIP, STRATEGIES
-from after_ser.annotation.check import check_own, fill_rounds
 from after_ser.audio.perturb.registry import PERTURBATIONS
 from after_ser.baselines.checks import check_table3, fill_baselines
 from after_ser.config_checks import (
@@ -25,6 +24,7 @@ from after_ser.config_checks import (
 )
 from after_ser.errors import InputError
 from after_ser.fewshot.check import check_fewshot
+from after_ser.people import check_own, fill_rounds
 from after_ser.starts import (
     check_labels_used,
     check_starts_compared,

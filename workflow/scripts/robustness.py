@@ -4,10 +4,10 @@ from pathlib import Path
 
 from after_ser.backbone.encode import ClipEncoder
 from after_ser.datasets.tables import read_fold, read_manifest
-from after_ser.evaluation.metrics import score
 from after_ser.finetune.classifier import load_classifier
 from after_ser.finetune.robustness import ClipFiles, robustness
 from after_ser.finetune.round import read_split
+from after_ser.metrics import score
 from after_ser.runtime.atomic import read_json, read_tsv, write_tsv
 from after_ser.runtime.device import choose_device, make_deterministic, set_threads
 

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from after_ser.annotation.label_studio import read_export
 from after_ser.annotation.places import ADJUDICATE, ANSWERS, PROBLEMS, QUERY, QUEUE, TASKS
-from after_ser.annotation.queue_csv import STATUSES, read_query, read_rows
+from after_ser.annotation.queue_csv import read_query, read_rows
 from after_ser.errors import InputError
+from after_ser.people import STATUSES
 
 #: Files that people save answers in, whether or not they can be read.
 _TABLES = (".csv", ".tsv", ".json", ".xlsx", ".xls", ".ods", ".numbers")

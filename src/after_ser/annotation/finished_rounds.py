@@ -13,7 +13,7 @@ from after_ser.acquisition.budget import labelled_count
 from after_ser.annotation import stopping
 from after_ser.annotation.stopping import Criterion
 from after_ser.errors import InputError
-from after_ser.evaluation.metrics import predicted_labels
+from after_ser.metrics import predicted_labels
 from after_ser.runtime.atomic import AGAIN, read_json, read_tsv
 
 

@@ -15,7 +15,6 @@ from after_ser.annotation.queue import QueuedClip
 from after_ser.errors import InputError
 
 COLUMNS = ("rank", "utt", "audio", "label", "status", "annotator", "comment")
-STATUSES = ("labelled", "skipped", "unusable")
 _DELIMITERS = ",;\t"  # a spreadsheet in German saves "CSV" with semicolons
 
 

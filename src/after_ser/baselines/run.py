@@ -12,7 +12,7 @@ import pandas as pd
 from after_ser.baselines.base import HISTORY, Clip, Fitted, Method
 from after_ser.baselines.clips import unlabelled
 from after_ser.errors import InputError
-from after_ser.evaluation.metrics import score
+from after_ser.metrics import score
 from after_ser.runtime.atomic import write_json, write_tsv
 
 _FLOATS = "%.9g"  # six decimals would make ties among confident clips

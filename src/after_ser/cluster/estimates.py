@@ -8,17 +8,27 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from after_ser.acquisition.registry import STRATEGIES
 from after_ser.cluster.work import Shape, Speech, shape_of, speech_of
 from after_ser.fewshot.grid import JOINT, selections
 
-if TYPE_CHECKING:
-    from after_ser.cluster.requests import Requests
-
 Config = dict[str, Any]
 Wildcards = Mapping[str, str]
+
+
+class Sizes(Protocol):
+    """What an estimate asks about a config: the speech and the model of a job's wildcards."""
+
+    config: Config
+
+    def dataset(self, wildcards: Wildcards) -> Speech:
+        """Return the speech of the wildcard's dataset."""
+
+    def shape(self, wildcards: Wildcards) -> Shape:
+        """Return the architecture of the wildcard's backbone."""
+
 
 #: Sustained operations per second. The GPU's is an assumption, half of what a V100 can do in fp32;
 #: the CPU's was measured on one thread: 5.4e9 for TAPT and 5.8e9 for fits of the demo's backbone,
@@ -56,24 +66,24 @@ class Estimate:
     forward: float = 0.0
 
 
-def _corpus(seconds_per_hour: float, mem_mb: float) -> Callable[[Requests, Wildcards], Estimate]:
-    def estimate(requests: Requests, wildcards: Wildcards) -> Estimate:
-        speech = speech_of(requests.config, wildcards["corpus"])
+def _corpus(seconds_per_hour: float, mem_mb: float) -> Callable[[Sizes, Wildcards], Estimate]:
+    def estimate(sizes: Sizes, wildcards: Wildcards) -> Estimate:
+        speech = speech_of(sizes.config, wildcards["corpus"])
         return Estimate(seconds=seconds_per_hour * speech.seconds / 3600, mem_mb=mem_mb)
 
     return estimate
 
 
-def _table(requests: Requests, wildcards: Wildcards) -> Estimate:
+def _table(sizes: Sizes, wildcards: Wildcards) -> Estimate:
     """Reading and writing tables of a dataset's clips; near-duplicates are looked for."""
-    clips = requests.dataset(wildcards).clips
+    clips = sizes.dataset(wildcards).clips
     return Estimate(seconds=clips / 50, mem_mb=1000 + clips / 50)
 
 
-def _inside(requests: Requests, wildcards: Wildcards) -> Estimate:
+def _inside(sizes: Sizes, wildcards: Wildcards) -> Estimate:
     """Reading what every run of an arm picked and predicted, and a few clips of audio."""
-    config = requests.config
-    rows = requests.dataset(wildcards).clips * len(config["folds"]) * len(config["seeds"])
+    config = sizes.config
+    rows = sizes.dataset(wildcards).clips * len(config["folds"]) * len(config["seeds"])
     return Estimate(seconds=20 + rows * len(config["budget"]) / 50_000, mem_mb=1500 + rows / 1000)
 
 
@@ -91,13 +101,13 @@ def _pretraining(settings: Config, shape: Shape) -> Estimate:
     )
 
 
-def _pretrain_backbone(requests: Requests, wildcards: Wildcards) -> Estimate:
-    backbone = requests.config["backbones"][wildcards["backbone"]]
+def _pretrain_backbone(sizes: Sizes, wildcards: Wildcards) -> Estimate:
+    backbone = sizes.config["backbones"][wildcards["backbone"]]
     return _pretraining(backbone["pretraining"], shape_of(backbone))
 
 
-def _tapt(requests: Requests, wildcards: Wildcards) -> Estimate:
-    return _pretraining(requests.config["tapt"][wildcards["start"]], requests.shape(wildcards))
+def _tapt(sizes: Sizes, wildcards: Wildcards) -> Estimate:
+    return _pretraining(sizes.config["tapt"][wildcards["start"]], sizes.shape(wildcards))
 
 
 #: Operations per second of audio of wav2vec (version 1) large, forward, and its width.
@@ -105,9 +115,9 @@ _WAV2VEC1_FLOPS = 9.6e9
 _STATES_PER_S, _STATES_WIDTH = 50, 512
 
 
-def _ptapt_states(requests: Requests, wildcards: Wildcards) -> Estimate:
-    settings = requests.config["tapt"][wildcards["start"]]["first_stage"]
-    speech = requests.dataset(wildcards)
+def _ptapt_states(sizes: Sizes, wildcards: Wildcards) -> Estimate:
+    settings = sizes.config["tapt"][wildcards["start"]]["first_stage"]
+    speech = sizes.dataset(wildcards)
     crop_s = min(settings["crop_s"], speech.seconds / max(speech.clips, 1))
     seconds = settings["steps"] * settings["batch_size"] * crop_s
     return Estimate(
@@ -116,9 +126,9 @@ def _ptapt_states(requests: Requests, wildcards: Wildcards) -> Estimate:
     )
 
 
-def _ptapt_clusters(requests: Requests, wildcards: Wildcards) -> Estimate:
-    settings = requests.config["tapt"][wildcards["start"]]["first_stage"]
-    speech = requests.dataset(wildcards)
+def _ptapt_clusters(sizes: Sizes, wildcards: Wildcards) -> Estimate:
+    settings = sizes.config["tapt"][wildcards["start"]]["first_stage"]
+    speech = sizes.dataset(wildcards)
     frames = speech.seconds * _STATES_PER_S
     distances = 2 * frames * _STATES_WIDTH * sum(settings["clusters"]) * settings["iterations"]
     return Estimate(
@@ -143,15 +153,15 @@ def _extraction(shape: Shape, speech: Speech) -> Estimate:
     )
 
 
-def _latents(requests: Requests, wildcards: Wildcards) -> Estimate:
-    return _extraction(requests.shape(wildcards), requests.dataset(wildcards))
+def _latents(sizes: Sizes, wildcards: Wildcards) -> Estimate:
+    return _extraction(sizes.shape(wildcards), sizes.dataset(wildcards))
 
 
-def _surprisal(requests: Requests, wildcards: Wildcards) -> Estimate:
-    shape, speech = requests.shape(wildcards), requests.dataset(wildcards)
+def _surprisal(sizes: Sizes, wildcards: Wildcards) -> Estimate:
+    shape, speech = sizes.shape(wildcards), sizes.dataset(wildcards)
     options = {
         **STRATEGIES["alps"].feature_options,
-        **requests.config["strategies"].get("alps", {}),
+        **sizes.config["strategies"].get("alps", {}),
     }
     return Estimate(
         flops=(1 + options["maskings"]) * shape.transformer_flops * speech.seconds,
@@ -160,20 +170,20 @@ def _surprisal(requests: Requests, wildcards: Wildcards) -> Estimate:
     )
 
 
-def _initial_set(requests: Requests, wildcards: Wildcards) -> Estimate:
+def _initial_set(sizes: Sizes, wildcards: Wildcards) -> Estimate:
     """K-means over the clips' means for every k: 19 s for 15,400 clips (docs/benchmarks.md)."""
-    clips = requests.dataset(wildcards).clips
+    clips = sizes.dataset(wildcards).clips
     return Estimate(seconds=clips / 100, mem_mb=1000 + clips / 10)
 
 
-def _acquire_with_features(requests: Requests, wildcards: Wildcards) -> Estimate:
+def _acquire_with_features(sizes: Sizes, wildcards: Wildcards) -> Estimate:
     """The model over the pool, as often as MC dropout asks, then the choice itself."""
     known = STRATEGIES[wildcards["strategy"]]
-    speech, shape = requests.dataset(wildcards), requests.shape(wildcards)
+    speech, shape = sizes.dataset(wildcards), sizes.shape(wildcards)
     choice = Estimate(seconds=speech.clips / 100, mem_mb=1000 + speech.clips / 10, on_gpu=False)
     if not known.of_model:
         return choice
-    own = requests.config["strategies"].get(wildcards["strategy"], {})
+    own = sizes.config["strategies"].get(wildcards["strategy"], {})
     options = {**known.options, **known.feature_options, **own}
     passes = options.get("passes", 2)  # embeddings of the pool and of what is labelled
     return replace(
@@ -185,11 +195,11 @@ def _acquire_with_features(requests: Requests, wildcards: Wildcards) -> Estimate
     )
 
 
-def _fit(requests: Requests, wildcards: Wildcards) -> Estimate:
+def _fit(sizes: Sizes, wildcards: Wildcards) -> Estimate:
     """Epochs over the labelled clips and val, then val, test and pool once; latents in memory."""
-    config = requests.config
+    config = sizes.config
     protocol = config["protocols"][wildcards["protocol"]]
-    shape, speech = requests.shape(wildcards), requests.dataset(wildcards)
+    shape, speech = sizes.shape(wildcards), sizes.dataset(wildcards)
     index = int(wildcards.get("round", 0)) + protocol["budget_shift"]
     fraction = config["budget"][min(index, len(config["budget"]) - 1)]
     train = speech.share(fraction).cropped(protocol["crop_s"])
@@ -216,12 +226,12 @@ def _epochs(settings: Config) -> int:
     return min(most, EPOCHS_PER_PATIENCE * settings["patience"])
 
 
-def _robustness(requests: Requests, wildcards: Wildcards) -> Estimate:
+def _robustness(sizes: Sizes, wildcards: Wildcards) -> Estimate:
     """Every level of every perturbation on the test clips, which are perturbed on the CPU."""
-    conditions = requests.config["tables"].get("robustness", {}).get("conditions", {})
+    conditions = sizes.config["tables"].get("robustness", {}).get("conditions", {})
     levels = 1 + sum(len(one) for one in conditions.values())
-    groups = requests.config["datasets"][wildcards["dataset"]]["folds"]["groups"]
-    shape, test = requests.shape(wildcards), requests.dataset(wildcards).share(1 / groups)
+    groups = sizes.config["datasets"][wildcards["dataset"]]["folds"]["groups"]
+    shape, test = sizes.shape(wildcards), sizes.dataset(wildcards).share(1 / groups)
     return Estimate(
         flops=levels * (shape.cnn_flops + shape.transformer_flops) * test.seconds,
         seconds=levels * test.seconds / 50,
@@ -230,9 +240,9 @@ def _robustness(requests: Requests, wildcards: Wildcards) -> Estimate:
     )
 
 
-def _extract_features(requests: Requests, wildcards: Wildcards) -> Estimate:
+def _extract_features(sizes: Sizes, wildcards: Wildcards) -> Estimate:
     """Functionals by openSMILE, at some 30 times real time."""
-    speech = requests.dataset(wildcards)
+    speech = sizes.dataset(wildcards)
     return Estimate(seconds=speech.seconds / 30, mem_mb=2000 + speech.clips / 50)
 
 
@@ -241,13 +251,13 @@ _BASELINE_EPOCH_S = 4.5
 _OWN_METHOD_EPOCHS = 200
 
 
-def _fit_baseline(requests: Requests, wildcards: Wildcards) -> Estimate:
+def _fit_baseline(sizes: Sizes, wildcards: Wildcards) -> Estimate:
     """Epochs by the options of the method; one without any, such as an SVM, has no use for a GPU.
 
     A user's own method may do as it likes: it gets a GPU and the time of 200 epochs.
     """
-    options = requests.config["baselines"][wildcards["baseline"]]
-    speech = requests.dataset(wildcards)
+    options = sizes.config["baselines"][wildcards["baseline"]]
+    speech = sizes.dataset(wildcards)
     features_mb = speech.seconds * 100 * 128 * 4 / 1e6  # 128 bands of 10 ms
     known = options["method"] == "egemaps_svm"
     if known:
@@ -265,23 +275,23 @@ def _fit_baseline(requests: Requests, wildcards: Wildcards) -> Estimate:
     )
 
 
-def _few_speech(requests: Requests, corpora: Sequence[str]) -> Speech:
+def _few_speech(sizes: Sizes, corpora: Sequence[str]) -> Speech:
     found = Speech(0, 0)
     for corpus in corpora:
-        found = found + speech_of(requests.config, corpus)
-    return found.cropped(requests.config["fewshot"]["longest_s"])
+        found = found + speech_of(sizes.config, corpus)
+    return found.cropped(sizes.config["fewshot"]["longest_s"])
 
 
-def _fewshot_latents(requests: Requests, wildcards: Wildcards) -> Estimate:
+def _fewshot_latents(sizes: Sizes, wildcards: Wildcards) -> Estimate:
     # a corpus that is target and source is heard once for each
-    times = max(1, len(selections(requests.config, wildcards["corpus"])))
-    speech = _few_speech(requests, [wildcards["corpus"]]).share(times)
-    return _extraction(requests.shape(wildcards), speech)
+    times = max(1, len(selections(sizes.config, wildcards["corpus"])))
+    speech = _few_speech(sizes, [wildcards["corpus"]]).share(times)
+    return _extraction(sizes.shape(wildcards), speech)
 
 
-def _fewshot_prefinetune(requests: Requests, wildcards: Wildcards) -> Estimate:
-    study, shape = requests.config["fewshot"], requests.shape(wildcards)
-    speech = _few_speech(requests, wildcards["sources"].split(JOINT))
+def _fewshot_prefinetune(sizes: Sizes, wildcards: Wildcards) -> Estimate:
+    study, shape = sizes.config["fewshot"], sizes.shape(wildcards)
+    speech = _few_speech(sizes, wildcards["sources"].split(JOINT))
     epochs = _epochs(study["prefinetune"])
     batch = study["prefinetune"]["batch_size"]
     return Estimate(
@@ -297,9 +307,9 @@ def _fewshot_prefinetune(requests: Requests, wildcards: Wildcards) -> Estimate:
 _EMOTIONS = 5
 
 
-def _fewshot_adapt(requests: Requests, wildcards: Wildcards) -> Estimate:
+def _fewshot_adapt(sizes: Sizes, wildcards: Wildcards) -> Estimate:
     """A fit per emotion, trial and k, on k clips and with val clips scored after every epoch."""
-    study, shape = requests.config["fewshot"], requests.shape(wildcards)
+    study, shape = sizes.config["fewshot"], sizes.shape(wildcards)
     settings, clips = study["adapt"], 0.0
     for k in study["k"]:
         few = k <= settings["few"]
@@ -308,7 +318,7 @@ def _fewshot_adapt(requests: Requests, wildcards: Wildcards) -> Estimate:
         epochs = min(most, EPOCHS_PER_PATIENCE * patience)
         clips += epochs * (k + study["val_clips"] / TRAINING)
     clips *= _EMOTIONS * study["trials"]
-    target = _few_speech(requests, [study["target"]["corpus"]])
+    target = _few_speech(sizes, [study["target"]["corpus"]])
     return Estimate(
         flops=TRAINING * shape.transformer_flops * clips * study["longest_s"],
         single_clips=clips / settings["batch_size"],
@@ -322,7 +332,7 @@ def _fewshot_adapt(requests: Requests, wildcards: Wildcards) -> Estimate:
 #: in Python, checksums of the files, decoding and resampling.
 
 
-ESTIMATES: dict[str, Callable[[Requests, Wildcards], Estimate]] = {
+ESTIMATES: dict[str, Callable[[Sizes, Wildcards], Estimate]] = {
     "synthesise_corpus": _corpus(3600, 1000),
     "index_corpus": _corpus(60, 1000),
     "convert_corpus": _corpus(120, 2000),

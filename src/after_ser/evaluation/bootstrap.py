@@ -17,8 +17,8 @@ import pandas as pd
 from scipy import stats
 
 from after_ser.errors import InputError
-from after_ser.evaluation.metrics import predicted_labels
 from after_ser.evaluation.statistics import LEVEL
+from after_ser.metrics import predicted_labels
 from after_ser.runtime.atomic import AGAIN, read_json, read_tsv
 from after_ser.runtime.seeding import rng
 

@@ -11,9 +11,9 @@ import pandas as pd
 import yaml
 
 from after_ser.errors import InputError
-from after_ser.evaluation.metrics import score
 from after_ser.finetune.heads import SEQUENCE_CLASSIFICATION
 from after_ser.grid import Cell, cells
+from after_ser.metrics import score
 from after_ser.runtime.atomic import AGAIN, read_tsv
 
 Config = dict[str, Any]

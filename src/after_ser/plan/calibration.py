@@ -26,7 +26,7 @@ BUDGET_S = 6.0
 #: Clips of a whole batch at most; more say no more about speed.
 _MOST_CLIPS = 64
 _IMPORTS = {
-    "start_s": "import after_ser.finetune.round, after_ser.evaluation.metrics",
+    "start_s": "import after_ser.finetune.round, after_ser.metrics",
     "start_transformers_s": "import after_ser.tapt.train, transformers.models.wav2vec2",
     "start_tables_s": "import after_ser.datasets.tables",
 }

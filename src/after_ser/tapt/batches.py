@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -16,68 +15,10 @@ from after_ser.backbone.load import normalise
 from after_ser.backbone.waveform import read_samples, to_float
 from after_ser.runtime.seeding import rng
 from after_ser.tapt.clips import Clip
+from after_ser.tapt.masked_batch import MaskedBatch
 from after_ser.tapt.masking import span_mask
 from after_ser.tapt.pseudo_labels import PseudoLabels
 from after_ser.tapt.settings import PretrainSettings
-
-
-@dataclass(frozen=True)
-class Whole:
-    """What a part of a step's batch has to know of the whole, so that its draws are the whole's.
-
-    first is the part's first clip, mask [B, T] the mask of all clips, codes [G, V] the mean
-    distribution of the codes at all masked frames, for objectives that need it.
-    """
-
-    first: int
-    mask: np.ndarray
-    codes: Tensor | None = None
-
-
-@dataclass(frozen=True)
-class Batch:
-    """B clips of at most S samples and T frames.
-
-    waveforms [B, S] float32, padded with zeros; valid [B, T] tells frames from padding; mask
-    [B, T] the masked frames (never padding), twice: on the device and as an array; seed are the
-    named parts of this step's random sources; targets [B, T, K] the pseudo-labels of P-TAPT (0 in
-    padding), else None; whole is None unless these clips are a part of the step's.
-    """
-
-    utts: tuple[str, ...]
-    waveforms: Tensor
-    valid: Tensor
-    mask: Tensor
-    mask_array: np.ndarray
-    seed: tuple[str | int, ...]
-    targets: Tensor | None = None
-    whole: Whole | None = None
-
-    def part(self, rows: slice) -> Batch:
-        """Return some clips of a whole batch, padded as they were in it.
-
-        Padding stays, since a group-norm model's outputs depend on it.
-        """
-        return replace(
-            self,
-            utts=self.utts[rows],
-            waveforms=self.waveforms[rows],
-            valid=self.valid[rows],
-            mask=self.mask[rows],
-            mask_array=self.mask_array[rows],
-            targets=None if self.targets is None else self.targets[rows],
-            whole=Whole(rows.start, self.mask_array),
-        )
-
-    def to(self, device: torch.device) -> Batch:
-        """Return the batch with its tensors on `device`."""
-        return replace(
-            self,
-            waveforms=self.waveforms.to(device),
-            valid=self.valid.to(device),
-            mask=self.mask.to(device),
-            targets=None if self.targets is None else self.targets.to(device),
-        )
 
 
 class Batches:
@@ -105,7 +46,7 @@ class Batches:
         self._keep = total_bytes <= settings.cache_gb * 1e9
         self._cache: dict[int, np.ndarray] = {}
 
-    def make(self, step: int) -> Batch:
+    def make(self, step: int) -> MaskedBatch:
         """Return the batch of `step` (from 0), on the CPU."""
         epoch, indices = self._schedule.batch(step)
         seed = (*self._seed, "step", step)
@@ -126,7 +67,7 @@ class Batches:
             least=self._settings.mask_min_spans,
         )
         valid = np.arange(total)[None, :] < frames[:, None]
-        return Batch(
+        return MaskedBatch(
             utts=tuple(self._clips[index].utt for index in indices),
             waveforms=torch.from_numpy(waveforms),
             valid=torch.from_numpy(valid),
@@ -136,7 +77,7 @@ class Batches:
             targets=self._labels(epoch, indices, frames, total),
         )
 
-    def one_epoch(self) -> Iterator[Batch]:
+    def one_epoch(self) -> Iterator[MaskedBatch]:
         """Yield the batches of the first epoch, which has every clip once."""
         step = 0
         while self._schedule.batch(step)[0] == 0:
@@ -155,13 +96,13 @@ class Batches:
             labels[row, :count] = self._targets.frames(utt, start, int(count), self._geometry)
         return torch.from_numpy(labels)
 
-    def prefetch(self, first: int, last: int) -> Iterator[Batch]:
+    def prefetch(self, first: int, last: int) -> Iterator[MaskedBatch]:
         """Yield the batches of steps `first` to `last` - 1, each decoded while the one before runs.
 
         Decoding happens in C without holding the interpreter, so one thread is enough.
         """
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="audio") as pool:
-            following: Future[Batch] | None = None
+            following: Future[MaskedBatch] | None = None
             for step in range(first, last):
                 batch = following.result() if following else self.make(step)
                 following = pool.submit(self.make, step + 1) if step + 1 < last else None

@@ -10,12 +10,12 @@ from transformers import Wav2Vec2ForPreTraining
 
 from after_ser.backbone.cnn import latents_of
 from after_ser.runtime.seeding import derive_seed
-from after_ser.tapt.batches import Batch
+from after_ser.tapt.masked_batch import MaskedBatch
 from after_ser.tapt.objectives.base import ModelOutput
 
 
 def masked_forward(
-    model: Wav2Vec2ForPreTraining, batch: Batch, temperature: float = 2.0, codes: bool = True
+    model: Wav2Vec2ForPreTraining, batch: MaskedBatch, temperature: float = 2.0, codes: bool = True
 ) -> ModelOutput:
     """Run CNN, quantiser and transformer on a batch whose masked frames the transformer misses.
 
@@ -46,7 +46,7 @@ def masked_forward(
     )
 
 
-def code_scores(model: Wav2Vec2ForPreTraining, batch: Batch) -> Tensor:
+def code_scores(model: Wav2Vec2ForPreTraining, batch: MaskedBatch) -> Tensor:
     """Return the code scores [B, T, G, V] that `masked_forward` gives; there is no transformer."""
     features = latents_of(model.wav2vec2.feature_extractor, batch.waveforms)
     unmasked = model.wav2vec2.feature_projection(features)[1]
@@ -54,7 +54,7 @@ def code_scores(model: Wav2Vec2ForPreTraining, batch: Batch) -> Tensor:
 
 
 def quantise(
-    quantizer: Any, features: Tensor, temperature: float, batch: Batch | None = None
+    quantizer: Any, features: Tensor, temperature: float, batch: MaskedBatch | None = None
 ) -> tuple[Tensor, Tensor]:
     """Return code vectors [B, T, codevector_dim] and code scores [B, T, G, V] of `features`.
 
@@ -82,7 +82,7 @@ def _scores(quantizer: Any, features: Tensor) -> Tensor:
     return quantizer.weight_proj(features).float().unflatten(-1, shape)
 
 
-def _gumbel_noise(logits: Tensor, batch: Batch) -> Tensor:
+def _gumbel_noise(logits: Tensor, batch: MaskedBatch) -> Tensor:
     """Return the part's rows of the Gumbel noise of the whole step.
 
     It is what a step in one part draws, if nothing else (dropout, LayerDrop) draws before.

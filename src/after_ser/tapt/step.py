@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from transformers import Wav2Vec2ForPreTraining
 
 from after_ser.runtime.seeding import derive_seed
-from after_ser.tapt.batches import Batch
 from after_ser.tapt.forward import code_scores, masked_forward
+from after_ser.tapt.masked_batch import MaskedBatch
 from after_ser.tapt.objectives.base import (
     Objective,
     Parts,
@@ -30,7 +30,7 @@ class MaskedLoss(nn.Module):
         super().__init__()
         self.model, self.objective, self.bf16 = model, objective, bf16
 
-    def forward(self, batch: Batch, temperature: float) -> tuple[Tensor, Parts, Tensor]:
+    def forward(self, batch: MaskedBatch, temperature: float) -> tuple[Tensor, Parts, Tensor]:
         """Return the loss, its named parts, and the codes' shares [2, G, V]: best and mean.
 
         All are means over the batch's masked frames; only the loss has a gradient. Without codes
@@ -48,13 +48,13 @@ class MaskedLoss(nn.Module):
             mean = code_distribution(output.code_logits, batch.mask)
         return loss, parts, torch.stack([best, mean])
 
-    def autocast(self, batch: Batch) -> torch.autocast | nullcontext[None]:
+    def autocast(self, batch: MaskedBatch) -> torch.autocast | nullcontext[None]:
         """Return the context that the model runs in."""
         kind = batch.waveforms.device.type
         return torch.autocast(kind, torch.bfloat16) if self.bf16 else nullcontext()
 
 
-def parts_of(batch: Batch, team: Team, accumulation: int) -> list[tuple[Batch, float]]:
+def parts_of(batch: MaskedBatch, team: Team, accumulation: int) -> list[tuple[MaskedBatch, float]]:
     """Return this process's parts of a step's batch and their shares of its masked frames.
 
     The step has `accumulation` parts per process, of whole clips, or as many as it has clips;
@@ -75,7 +75,7 @@ def parts_of(batch: Batch, team: Team, accumulation: int) -> list[tuple[Batch, f
 
 
 def add_gradients(
-    module: nn.Module, masked: MaskedLoss, parts: list[tuple[Batch, float]], team: Team,
+    module: nn.Module, masked: MaskedLoss, parts: list[tuple[MaskedBatch, float]], team: Team,
     temperature: float,
 ) -> dict[str, float]:  # fmt: skip
     """Add the step's gradient to the weights', and return the step's loss and its parts.
@@ -104,8 +104,8 @@ def add_gradients(
 
 
 def _knowing_all_codes(
-    masked: MaskedLoss, parts: list[tuple[Batch, float]], team: Team
-) -> list[tuple[Batch, float]]:
+    masked: MaskedLoss, parts: list[tuple[MaskedBatch, float]], team: Team
+) -> list[tuple[MaskedBatch, float]]:
     """Tell every part the codes of the whole step, for which the CNN runs twice."""
     found = []
     with torch.no_grad():
@@ -122,7 +122,7 @@ def _knowing_all_codes(
     ]
 
 
-def _seed(batch: Batch) -> None:
+def _seed(batch: MaskedBatch) -> None:
     """Seed the draws that are made by part: dropout and LayerDrop."""
     own = () if batch.whole is None else ("part", batch.whole.first)
     torch.manual_seed(derive_seed(*batch.seed, *own))

@@ -36,8 +36,9 @@ from after_ser.runtime.lock import exclusive
 from after_ser.runtime.seeding import derive_seed
 from after_ser.runtime.termination import EXIT_STATUS, Termination
 from after_ser.runtime.timing import Stopwatch
-from after_ser.tapt.batches import Batch, Batches
+from after_ser.tapt.batches import Batches
 from after_ser.tapt.clips import Clip
+from after_ser.tapt.masked_batch import MaskedBatch
 from after_ser.tapt.objectives.registry import build_objective
 from after_ser.tapt.processes import Team, run_together
 from after_ser.tapt.pseudo_labels import PseudoLabels
@@ -110,7 +111,9 @@ def measurable(
     device: str,
     threads: int,
 ) -> tuple[
-    Callable[[int], Batch], Callable[[int, Batch], dict[str, float]], Wav2Vec2ForPreTraining
+    Callable[[int], MaskedBatch],
+    Callable[[int, MaskedBatch], dict[str, float]],
+    Wav2Vec2ForPreTraining,
 ]:
     """Return what makes a step's batch, what does the step, and the model, to measure them.
 
@@ -241,7 +244,7 @@ class _Run:
         _say(f"{self.step_name}: {termination.reason}; step {self.done} is saved")
         raise SystemExit(EXIT_STATUS)
 
-    def _one_step(self, step: int, batch: Batch) -> dict[str, float]:
+    def _one_step(self, step: int, batch: MaskedBatch) -> dict[str, float]:
         settings = self.settings
         rate = settings.rate(step)
         for group in self.optimiser.param_groups:
@@ -257,7 +260,7 @@ class _Run:
         self.optimiser.step()
         return row | {"lr": rate}
 
-    def _refuse(self, step: int, loss: float, batch: Batch) -> None:
+    def _refuse(self, step: int, loss: float, batch: MaskedBatch) -> None:
         shown = ", ".join(batch.utts[:8]) + (", …" if len(batch.utts) > 8 else "")
         raise InputError(
             f"{self.step_name}: the loss is {loss} at step {step + 1} of {self.settings.steps} "

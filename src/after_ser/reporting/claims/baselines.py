@@ -10,9 +10,10 @@ import pandas as pd
 from after_ser.grid import SPLIT
 from after_ser.reporting import published
 from after_ser.reporting.cells import at_budget
+from after_ser.reporting.claims.claim import Claim
 from after_ser.reporting.claims.evidence import AFTER, METRICS, Evidence, scores_part
 from after_ser.reporting.claims.merged import target_alone
-from after_ser.reporting.claims.model import ABOVE_ZERO, SCORES, Claim, Measured, NotTestable, Part
+from after_ser.reporting.claims.model import ABOVE_ZERO, SCORES, Measured, NotTestable, Part
 from after_ser.reporting.table3 import Row, for_every_seed, rows_of
 
 COLLAPSED = ("LSSED", "RH-emo")

@@ -8,8 +8,9 @@ import pandas as pd
 
 from after_ser.reporting import published
 from after_ser.reporting.cells import at_budget, percent
+from after_ser.reporting.claims.claim import Claim
 from after_ser.reporting.claims.evidence import AFTER, METRICS, Evidence, scores_part
-from after_ser.reporting.claims.model import ABOVE_ZERO, SCORES, Claim, Measured, NotTestable, Part
+from after_ser.reporting.claims.model import ABOVE_ZERO, SCORES, Measured, NotTestable, Part
 
 FEW, PEAK, ALL_LABELS = 0.2, 0.6, 1.0
 

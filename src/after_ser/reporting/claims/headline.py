@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from after_ser.reporting import published
 from after_ser.reporting.claims.baselines import after, has_extra, printed, runs_of, systems
+from after_ser.reporting.claims.claim import Claim
 from after_ser.reporting.claims.evidence import Evidence, scores_part
 from after_ser.reporting.claims.model import (
     PRINTED,
     SCORES,
     Arithmetic,
-    Claim,
     Measured,
     NotTestable,
     Part,

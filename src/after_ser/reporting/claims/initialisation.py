@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import pandas as pd
 
+from after_ser.reporting.claims.claim import Claim
 from after_ser.reporting.claims.evidence import Evidence, Method, curve_part
-from after_ser.reporting.claims.model import SCORES, Claim, Measured, NotTestable, Part
+from after_ser.reporting.claims.model import SCORES, Measured, NotTestable, Part
 
 STRATEGIES = {  # of the paper, by the name of the strategy here
     "entropy": "entropy",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from after_ser.reporting import published
 from after_ser.reporting.cells import at_budget
+from after_ser.reporting.claims.claim import Claim
 from after_ser.reporting.claims.evidence import AFTER, METRICS, Evidence, scores_part
-from after_ser.reporting.claims.model import ABOVE_ZERO, SCORES, Claim, Measured, NotTestable, Part
+from after_ser.reporting.claims.model import ABOVE_ZERO, SCORES, Measured, NotTestable, Part
 
 BUDGET = 0.2
 

@@ -1,16 +1,13 @@
-"""What a claim is, and what measuring one yields."""
+"""What measuring a claim yields."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from after_ser.reporting.table import number
-
-if TYPE_CHECKING:
-    from after_ser.reporting.claims.evidence import Evidence
 
 POINTS = "points"  # percentage points
 FACTOR = "factor"  # one time over another; its statistics are those of the logarithm
@@ -128,19 +125,3 @@ class Arithmetic:
     compared: str
     gains: Mapping[str, tuple[float, float]]
     remark: str = ""
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A claim of the paper: a name, its words, their place, and how it is measured.
-
-    `measure` raises NotTestable where the run has nothing to measure it by. `source` names
-    where the effect comes from; only those from SCORES, OUTLIERS and PRINTED are the same to
-    the byte in a second run.
-    """
-
-    name: str
-    quote: str
-    place: str
-    source: str
-    measure: Callable[[Evidence], Measured | Arithmetic]

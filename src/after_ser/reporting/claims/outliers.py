@@ -9,12 +9,12 @@ from __future__ import annotations
 import math
 
 from after_ser.reporting.cells import arm_label, percent
+from after_ser.reporting.claims.claim import Claim
 from after_ser.reporting.claims.evidence import Evidence
 from after_ser.reporting.claims.model import (
     BELOW_ZERO,
     OUTLIERS,
     POINTS,
-    Claim,
     Measured,
     NotTestable,
     Part,

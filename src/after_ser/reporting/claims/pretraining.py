@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from after_ser.reporting import published
+from after_ser.reporting.claims.claim import Claim
 from after_ser.reporting.claims.evidence import (
     AFTER,
     FT_ENTROPY,
@@ -11,7 +12,7 @@ from after_ser.reporting.claims.evidence import (
     Evidence,
     over_budgets,
 )
-from after_ser.reporting.claims.model import ABOVE_ZERO, SCORES, Claim, Measured, NotTestable, Part
+from after_ser.reporting.claims.model import ABOVE_ZERO, SCORES, Measured, NotTestable, Part
 
 PAIRS = {"random": (TAPT_RANDOM, FT_RANDOM), "entropy": (AFTER, FT_ENTROPY)}
 

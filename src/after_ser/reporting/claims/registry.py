@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from after_ser.reporting.claims import budget, headline, initialisation, selection, time
 from after_ser.reporting.claims.baselines import BEST, COLLAPSE
+from after_ser.reporting.claims.claim import Claim
 from after_ser.reporting.claims.merged import MERGED
-from after_ser.reporting.claims.model import Claim
 from after_ser.reporting.claims.outliers import OUTLIERS_AVOIDED
 from after_ser.reporting.claims.pretraining import TAPT
 

@@ -10,8 +10,9 @@ from typing import Any
 import pandas as pd
 
 from after_ser.reporting import provenance, published
+from after_ser.reporting.claims.claim import Claim
 from after_ser.reporting.claims.evidence import Evidence
-from after_ser.reporting.claims.model import Arithmetic, Claim, Measured, NotTestable, Part
+from after_ser.reporting.claims.model import Arithmetic, Measured, NotTestable, Part
 from after_ser.reporting.claims.registry import CLAIMS
 from after_ser.reporting.claims.verdict import (
     NOT_SUPPORTED,

@@ -6,6 +6,7 @@ import pandas as pd
 
 from after_ser.reporting import published
 from after_ser.reporting.cells import at_budget, percent
+from after_ser.reporting.claims.claim import Claim
 from after_ser.reporting.claims.evidence import (
     AFTER,
     FT_ENTROPY,
@@ -18,7 +19,7 @@ from after_ser.reporting.claims.evidence import (
     printed_difference,
     scores_part,
 )
-from after_ser.reporting.claims.model import ABOVE_ZERO, SCORES, Claim, Measured, NotTestable, Part
+from after_ser.reporting.claims.model import ABOVE_ZERO, SCORES, Measured, NotTestable, Part
 
 ALL_LABELS = 1.0
 PLACE = "section 3.4, Table 4"

@@ -12,16 +12,9 @@ import pandas as pd
 from after_ser.evaluation.statistics import paired_difference, summarise
 from after_ser.reporting import published
 from after_ser.reporting.cells import at_budget, budget_union, percent, values
+from after_ser.reporting.claims.claim import Claim
 from after_ser.reporting.claims.evidence import AFTER, FT_RANDOM, Evidence
-from after_ser.reporting.claims.model import (
-    FACTOR,
-    SHARE,
-    TIMES,
-    Claim,
-    Measured,
-    NotTestable,
-    Part,
-)
+from after_ser.reporting.claims.model import FACTOR, SHARE, TIMES, Measured, NotTestable, Part
 
 FEW, ALL_LABELS, SMALLEST = 0.2, 1.0, 0.01
 LEAST_SAVING = 0.785  # what rounds to the 79 % of the paper

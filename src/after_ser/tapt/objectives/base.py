@@ -13,7 +13,7 @@ from torch import Tensor, nn
 if TYPE_CHECKING:
     from transformers import Wav2Vec2ForPreTraining
 
-    from after_ser.tapt.batches import Batch
+    from after_ser.tapt.masked_batch import MaskedBatch
 
 
 @dataclass
@@ -50,7 +50,7 @@ class Objective(nn.Module, ABC):
         """Freeze what of `model` (in training mode) is not trained; by default all of it is."""
 
     @abstractmethod
-    def loss(self, output: ModelOutput, batch: Batch) -> tuple[Tensor, Parts]:
+    def loss(self, output: ModelOutput, batch: MaskedBatch) -> tuple[Tensor, Parts]:
         """Return the scalar to minimise and its named, detached parts for the log.
 
         Only masked frames count, none of which is padding. Loss and parts have to be means over
@@ -68,7 +68,7 @@ class Sum(Objective):
         self.parts = nn.ModuleList(parts)
         self.of_all_codes = any(part.of_all_codes for part in parts)
 
-    def loss(self, output: ModelOutput, batch: Batch) -> tuple[Tensor, Parts]:
+    def loss(self, output: ModelOutput, batch: MaskedBatch) -> tuple[Tensor, Parts]:
         """Add the losses up; the names of parts do not collide between objectives."""
         total: Tensor = output.context.new_zeros(())
         named: Parts = {}

@@ -12,7 +12,7 @@ from after_ser.tapt.objectives.base import ModelOutput, Objective, Parts
 if TYPE_CHECKING:
     from transformers import Wav2Vec2Config
 
-    from after_ser.tapt.batches import Batch
+    from after_ser.tapt.masked_batch import MaskedBatch
 
 
 class Contrastive(Objective):
@@ -29,7 +29,7 @@ class Contrastive(Objective):
         super().__init__()
         self.temperature = temperature
 
-    def loss(self, output: ModelOutput, batch: Batch) -> tuple[Tensor, Parts]:
+    def loss(self, output: ModelOutput, batch: MaskedBatch) -> tuple[Tensor, Parts]:
         """Return the mean over masked frames; padded frames are no negatives."""
         context = nn.functional.normalize(output.context.float(), dim=-1)
         target = nn.functional.normalize(output.quantised.float(), dim=-1)

@@ -14,7 +14,7 @@ from after_ser.tapt.objectives.base import ModelOutput, Objective, Parts
 if TYPE_CHECKING:
     from transformers import Wav2Vec2Config, Wav2Vec2ForPreTraining
 
-    from after_ser.tapt.batches import Batch
+    from after_ser.tapt.masked_batch import MaskedBatch
 
 WIDTH = 256
 
@@ -50,7 +50,7 @@ class PseudoLabelPrediction(Objective):
         model.wav2vec2.feature_extractor.eval()
         model.wav2vec2.feature_projection.eval()
 
-    def loss(self, output: ModelOutput, batch: Batch) -> tuple[Tensor, Parts]:
+    def loss(self, output: ModelOutput, batch: MaskedBatch) -> tuple[Tensor, Parts]:
         """Return the sum of the means over masked frames, with the share predicted right."""
         if batch.targets is None:
             raise ValueError("a batch without pseudo-labels")

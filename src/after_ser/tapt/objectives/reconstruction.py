@@ -11,7 +11,7 @@ from after_ser.tapt.objectives.base import ModelOutput, Objective, Parts
 if TYPE_CHECKING:
     from transformers import Wav2Vec2Config
 
-    from after_ser.tapt.batches import Batch
+    from after_ser.tapt.masked_batch import MaskedBatch
 
 
 class Reconstruction(Objective):
@@ -29,7 +29,7 @@ class Reconstruction(Objective):
         self.codes = int(config.num_codevectors_per_group)
         self.head = nn.Linear(config.hidden_size, self.groups * self.codes)
 
-    def loss(self, output: ModelOutput, batch: Batch) -> tuple[Tensor, Parts]:
+    def loss(self, output: ModelOutput, batch: MaskedBatch) -> tuple[Tensor, Parts]:
         """Return the mean over masked frames, with the share of codes predicted right."""
         logits = self.head(output.hidden[batch.mask].float())
         logits = logits.view(-1, self.groups, self.codes)

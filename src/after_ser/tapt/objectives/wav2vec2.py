@@ -20,7 +20,7 @@ from after_ser.tapt.objectives.base import (
 if TYPE_CHECKING:
     from transformers import Wav2Vec2Config
 
-    from after_ser.tapt.batches import Batch
+    from after_ser.tapt.masked_batch import MaskedBatch
 
 
 class Wav2Vec2Own(Objective):
@@ -41,7 +41,7 @@ class Wav2Vec2Own(Objective):
         self.temperature = float(config.contrastive_logits_temperature)
         self.weight = float(config.diversity_loss_weight)
 
-    def loss(self, output: ModelOutput, batch: Batch) -> tuple[Tensor, Parts]:
+    def loss(self, output: ModelOutput, batch: MaskedBatch) -> tuple[Tensor, Parts]:
         """Return the mean over masked frames."""
         drawn = self._negatives(batch)
         picked = torch.from_numpy(drawn).to(output.quantised.device)
@@ -60,7 +60,7 @@ class Wav2Vec2Own(Objective):
         value = contrastive + self.weight * diversity
         return value, {"contrastive": contrastive.detach(), "diversity": diversity.detach()}
 
-    def _negatives(self, batch: Batch) -> np.ndarray:
+    def _negatives(self, batch: MaskedBatch) -> np.ndarray:
         seed = (*batch.seed, "negatives")
         if batch.whole is None:
             return sample_negatives(batch.mask_array, self.negatives, *seed)
@@ -68,7 +68,7 @@ class Wav2Vec2Own(Objective):
         return negatives_of_part(batch.whole.mask, batch.whole.first, clips, self.negatives, *seed)
 
 
-def _perplexity(output: ModelOutput, batch: Batch) -> Tensor:
+def _perplexity(output: ModelOutput, batch: MaskedBatch) -> Tensor:
     """Return that of all codes of the step, with the gradient of this part's share in it."""
     mean = code_distribution(output.code_logits, batch.mask)
     if batch.whole is not None and batch.whole.codes is not None:

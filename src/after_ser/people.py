@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from after_ser.annotation.queue_csv import STATUSES
 from after_ser.errors import InputError
 
 Config = dict[str, Any]
 
 OWN = "own"
+#: What an answer may say of a clip, beside its label.
+STATUSES = ("labelled", "skipped", "unusable")
 #: Tables and figures that need no test clips.
 WITHOUT_TEST = ("rounds",)
 

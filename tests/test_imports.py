@@ -1,0 +1,114 @@
+"""Who may import whom: no import of the library runs back up, and none goes round in a circle."""
+
+import ast
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import after_ser
+
+SOURCE = Path(after_ser.__file__).parent
+
+#: From the ground up. A module may import its own package and whatever stands on an earlier line,
+#: never its neighbours or what comes later. A module named here stands apart from its package.
+LAYERS = (
+    "errors",
+    "runtime protocol damage metrics people",
+    "owners",
+    # the method, in the order in which data flows
+    "corpora audio acquisition",
+    "datasets backbone",
+    "tapt finetune",
+    # the configuration; what it reads of the studies is light and stands with it
+    "starts config_checks",
+    "fewshot.grid fewshot.check baselines.base baselines.registry baselines.checks",
+    "config",
+    "grid",
+    "evaluation",
+    "reporting",
+    # studies, which the method knows nothing of
+    "baselines fewshot ptapt annotation",
+    # tools, which nobody imports
+    "synthesis download cluster export predict prune resume",
+    "plan",
+    "__main__",
+)
+
+
+def imports(root):
+    """Return {module: what it imports of the package}, wherever in the file the import stands."""
+    modules = {}
+    for path in sorted(root.rglob("*.py")):
+        parts = path.relative_to(root.parent).with_suffix("").parts
+        modules[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    graph = {}
+    for module, path in modules.items():
+        graph[module] = targets = set()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                targets |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                assert node.level == 0, f"{path}: a relative import; expected the whole name"
+                names = {f"{node.module}.{alias.name}" for alias in node.names}
+                targets |= {name if name in modules else node.module for name in names}
+        targets &= set(modules)
+    return graph
+
+
+def place(module):
+    """Return (layer, package) of a module, e.g. (4, "backbone") of after_ser.backbone.load."""
+    names = module.split(".")[1:]
+    for length in range(len(names), 0, -1):
+        name = ".".join(names[:length])
+        for layer, line in enumerate(LAYERS):
+            if name in line.split():
+                return layer, names[0]
+    raise AssertionError(f"{module} stands in no layer; expected its package in LAYERS")
+
+
+def check(graph):
+    """Raise AssertionError for the first import that runs against the layers, or in a circle."""
+    root = min(graph)
+    for module, targets in graph.items():
+        for target in sorted(targets - {root}):
+            (high, package), (low, other) = place(module), place(target)
+            inside = package == other and high >= low
+            assert inside or high > low, f"{module} imports {target}, which stands no lower"
+    try:
+        tuple(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        raise AssertionError(f"imports in a circle: {' -> '.join(error.args[1])}") from None
+
+
+def test_no_import_runs_back_up_or_in_a_circle():
+    graph = imports(SOURCE)
+    assert len(graph) > 200
+    check(graph)
+
+
+@pytest.mark.parametrize(
+    ("files", "wrong"),
+    [
+        ({"backbone/load.py": "import after_ser.reporting.table"}, "after_ser.reporting.table"),
+        ({"backbone/load.py": "def f():\n    from after_ser import grid"}, "after_ser.grid"),
+        (
+            {"evaluation/a.py": "if TYPE_CHECKING:\n    from after_ser.fewshot.adapt import x"},
+            "after_ser.fewshot.adapt",
+        ),
+        ({"fewshot/grid.py": "import after_ser.fewshot.adapt"}, "after_ser.fewshot.adapt"),
+        (
+            {"tapt/a.py": "import after_ser.tapt.b", "tapt/b.py": "import after_ser.tapt.a"},
+            "circle",
+        ),
+        ({"new/a.py": "import after_ser.errors"}, "after_ser.new.a stands in no layer"),
+    ],
+)
+def test_an_import_the_wrong_way_is_named(tmp_path, files, wrong):
+    others = ("reporting/table.py", "grid.py", "fewshot/adapt.py", "errors.py", "__init__.py")
+    root = tmp_path / "after_ser"
+    for name in (*others, *files):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(files.get(name, ""), encoding="utf-8")
+    with pytest.raises(AssertionError, match=wrong):
+        check(imports(root))
