@@ -1,11 +1,15 @@
 """The grid: what is planned, what is charged for, and what a new arm must not change."""
 
+import re
+from dataclasses import fields
 from pathlib import Path
 
 import yaml
 
 from after_ser.config import resolve
-from after_ser.grid import cells, cells_of, dataset_splits
+from after_ser.core.cells import Fit
+from after_ser.core.paths import Paths
+from after_ser.grid import cells, cells_of, dataset_splits, fit_at
 from after_ser.protocol import SWITCHES
 
 ROOT = Path(__file__).parent.parent
@@ -146,3 +150,27 @@ def test_a_table_s_cells_are_those_at_its_own_budgets():
     found = list(cells_of(resolved, resolved["tables"]["protocol_effect"]))
     assert {cell.arm for cell in found} == {"after", "after-argpartition", "after-released"}
     assert {cell.budget for cell in found} == {0.1}
+
+
+def wildcards_of(path, *templates):
+    """The wildcards of a path by the first template that fits, as Snakemake finds them."""
+    for template in templates:
+        pattern = re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/]+)", re.escape(template))
+        if match := re.fullmatch(pattern, path):
+            return match.groupdict()
+    raise AssertionError(path)
+
+
+def test_the_wildcards_of_a_cell_s_folder_name_the_same_fit():
+    resolved = config()
+    paths = Paths("demo")
+    for cell in cells(resolved):
+        found = fit_at(resolved, wildcards_of(cell.folder, paths.round0, paths.round))
+        shared = () if cell.round else ("protocol", "strategy", "needs")  # of round 0
+        for field in fields(Fit):
+            if field.name not in shared:
+                assert getattr(found, field.name) == getattr(cell, field.name), field.name
+        assert found.folder == cell.folder and found.lineage == cell.lineage
+        place = cell.folder.removeprefix(cell.folder.split("/seed0/")[0] + "/seed0/")
+        wildcards = wildcards_of(cell.folder.replace(f"/{place}", ""), paths.seed)
+        assert fit_at(resolved, {**wildcards, "place": place}) == found

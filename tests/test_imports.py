@@ -13,6 +13,7 @@ SOURCE = Path(after_ser.__file__).parent
 #: From the ground up. A module may import its own package and whatever stands on an earlier line,
 #: never its neighbours or what comes later. A module named here stands apart from its package.
 LAYERS = (
+    "core",
     "errors",
     "runtime protocol damage metrics people",
     "owners",

@@ -11,6 +11,7 @@ from pathlib import Path
 import yaml
 
 from after_ser.annotation.command import ask_people
+from after_ser.core.paths import Paths
 from after_ser.errors import InputError
 from after_ser.export.command import add_export
 from after_ser.plan import command as planning
@@ -73,13 +74,13 @@ def main(arguments: list[str]) -> int:
             print(choose_preset(Path(given.preferred), Path(given.fallback)))
             return 0
         if given.command == "prune":
-            config = yaml.safe_load((Path("results") / given.run / "config.yaml").read_text())
+            config = yaml.safe_load(Path(Paths(given.run).config).read_text())
             count, freed = prune(config)
             print(f"{count} models emptied, {freed / 1e6:.1f} MB freed")
             return 0
         if given.command == "own":
             run, snakemake_arguments, line = ask_people(Path(given.configfile), given.audio, rest)
-            tables = Path("results", run, "tables")
+            tables = Path(Paths(run).tables)
             if not tables.is_dir():
                 return 0
             status = write_report(run, snakemake_arguments)
@@ -134,7 +135,7 @@ def gpu_resources(configfile: Path) -> list[str]:
 
 def write_report(run: str, snakemake_arguments: list[str]) -> int:
     """Write results/{run}/report.html with Snakemake, unless it is newer than every result."""
-    folder = Path("results") / run
+    folder = Path(Paths(run).run)
     target = folder / "report.html"
     sources = [*folder.glob("tables/*"), *folder.glob("figures/*"), folder / "config.yaml"]
     sources += folder.glob("inside/*/*.html")

@@ -1,4 +1,4 @@
-"""Every path of a run and every evaluated cell: the one place that knows the grid.
+"""Every evaluated cell of a run: what its tables and figures show, and what that needs.
 
 The Snakefile, the gathering of scores and the reports all ask here, so that what is planned and
 what is read cannot differ. Light on imports: each cluster job parses the Snakefile three times.
@@ -6,177 +6,18 @@ what is read cannot differ. Light on imports: each cluster job parses the Snakef
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from after_ser.acquisition.registry import STRATEGIES
 from after_ser.baselines.registry import registered
 from after_ser.config import datasets_of, requested
+from after_ser.core.cells import BaselineCell, Cell, Fit
 from after_ser.protocol import round0_protocol
 from after_ser.starts import start_uses_labels
 
 Config = dict[str, Any]
 SPLIT = "paper"  # of arms that name none, and of datasets that no arm shows
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One fitted and evaluated model: an arm at one budget, for one fold and seed."""
-
-    run: str
-    arm: str
-    label: str
-    split: str
-    protocol: str
-    backbone: str
-    start: str
-    tapt_seed: int
-    dataset: str
-    fold: int
-    init: str
-    seed: int
-    strategy: str
-    schedule: str
-    round: int
-    budget: float
-    round0_protocol: str  # where the initial set and round 0 lie
-    pseudo_labelled: bool = False  # the start is P-TAPT's
-
-    @property
-    def folder(self) -> str:
-        """Return the folder of this round."""
-        return self._round_folder(self.round)
-
-    @property
-    def metrics(self) -> str:
-        """Return the path of this round's metrics.json."""
-        return f"{self.folder}/metrics.json"
-
-    @property
-    def predictions(self) -> str:
-        """Return the path of this round's predictions.tsv."""
-        return f"{self.folder}/predictions.tsv"
-
-    @property
-    def robustness(self) -> str:
-        """Return the path of this model's scores under noise, where they are asked for."""
-        return f"{self.folder}/robustness.tsv"
-
-    @property
-    def labelled(self) -> str:
-        """Return the path of what was labelled by this round."""
-        return f"{self.folder}/labelled.tsv"
-
-    @property
-    def start_folder(self) -> str:
-        """Return the checkpoint folder that fine-tuning starts from."""
-        if self.start == "pretrained":
-            return f"results/{self.run}/backbone/{self.backbone}"
-        own = f"{self.start}/{self.dataset}/fold{self.fold}/seed{self.tapt_seed}"
-        return f"results/{self.run}/{self.split}/tapt/{self.backbone}/{own}"
-
-    @property
-    def dataset_folder(self) -> str:
-        """Return the folder of the dataset's manifest and folds."""
-        return f"results/{self.run}/{self.split}/datasets/{self.dataset}"
-
-    @property
-    def selection_files(self) -> tuple[str, str] | None:
-        """Return (pool.tsv, query.tsv): what this round's query chose from, and the query."""
-        if self.schedule == "oneshot" or self.round == 0:
-            return None
-        return f"{self._round_folder(self.round - 1)}/pool.tsv", f"{self.folder}/query.tsv"
-
-    @property
-    def lineage(self) -> list[tuple[str, str]]:
-        """Return (part, timing file) of every step this cell's result costs.
-
-        Shared steps are charged in full: TAPT, the frozen latents, the initial set, then every
-        query and every fit up to this round, never only the last fit. P-TAPT has two steps more
-        and no latents of its own, since it leaves the CNN as it is.
-        """
-        split_root = f"results/{self.run}/{self.split}"
-        steps: list[tuple[str, str]] = []
-        latents = f"{split_root}/latents/{self.backbone}"
-        pretrained = f"{latents}/pretrained/{self.dataset}/timing.json"
-        if self.start != "pretrained":
-            own = f"{self.start}/{self.dataset}/fold{self.fold}/seed{self.tapt_seed}"
-            steps.append(("tapt", f"{split_root}/tapt/{self.backbone}/{own}/timing.json"))
-            if self.pseudo_labelled:
-                names = ("timing.json", "clusters_timing.json")
-                steps += [("tapt", f"{split_root}/ptapt/{own}/{name}") for name in names]
-            else:
-                steps.append(("latents", f"{latents}/{own}/timing.json"))
-        if self.start == "pretrained" or self.init == "kmeans" or self.pseudo_labelled:
-            steps.append(("latents", pretrained))
-        if self.schedule == "oneshot":
-            steps.append(("fit", f"{self.folder}/timing.json"))
-            return steps
-        steps.append(("initial", f"{self._seed_folder(self.round0_protocol)}/initial_timing.json"))
-        needs = STRATEGIES[self.strategy].needs if self.round > 0 else frozenset()
-        if "surprisal" in needs:
-            own_latents = next(path for part, path in steps if part == "latents")
-            steps.append(("query", own_latents.replace("timing.json", "surprisal_timing.json")))
-        if "cnn_means" in needs and ("latents", pretrained) not in steps:
-            steps.append(("latents", pretrained))
-        for index in range(self.round + 1):
-            folder = self._round_folder(index)
-            if index > 0:
-                steps.append(("query", f"{folder}/query_timing.json"))
-            steps.append(("fit", f"{folder}/timing.json"))
-        return steps
-
-    def _seed_folder(self, protocol: str) -> str:
-        return (
-            f"results/{self.run}/{self.split}/al/{protocol}/{self.backbone}/{self.start}/"
-            f"{self.dataset}/fold{self.fold}/{self.init}/seed{self.seed}"
-        )
-
-    def _round_folder(self, index: int) -> str:
-        if index == 0 and self.schedule == "iterative":
-            return f"{self._seed_folder(self.round0_protocol)}/round0"  # shared by all strategies
-        return f"{self._seed_folder(self.protocol)}/{self.strategy}/round{index}"
-
-
-@dataclass(frozen=True)
-class BaselineCell:
-    """One fit of another system, trained on the whole train split of one fold."""
-
-    run: str
-    split: str
-    baseline: str
-    method: str
-    dataset: str
-    fold: int
-    seed: int
-
-    @property
-    def features(self) -> str | None:
-        """Return the folder of what the method extracts of the dataset, None where nothing."""
-        if not registered(self.method).extracts:
-            return None
-        return f"{self._root}/features"
-
-    @property
-    def folder(self) -> str:
-        """Return the folder of this fit."""
-        return f"{self._root}/fold{self.fold}/seed{self.seed}"
-
-    @property
-    def _root(self) -> str:
-        return f"results/{self.run}/{self.split}/baselines/{self.baseline}/{self.dataset}"
-
-    @property
-    def metrics(self) -> str:
-        """Return the path of this fit's metrics.json."""
-        return f"{self.folder}/metrics.json"
-
-    @property
-    def lineage(self) -> list[str]:
-        """Return the timing file of every step this fit costs; shared ones are charged in full."""
-        shared = [f"{self.features}/timing.json"] if self.features else []
-        return [*shared, f"{self.folder}/timing.json"]
 
 
 def baseline_cells(config: Config) -> Iterator[BaselineCell]:
@@ -193,11 +34,20 @@ def baseline_cells(config: Config) -> Iterator[BaselineCell]:
     names = [row["baseline"] for row in wanted["rows"].values() if "baseline" in row]
     for name in dict.fromkeys(names):
         method = config["baselines"][name]["method"]
-        seeds = config["seeds"] if registered(method).seeded else [0]
+        known = registered(method)
         for dataset in datasets_of(wanted):
             for fold in folds(config, dataset):
-                for seed in seeds:
-                    yield BaselineCell(config["run"], split, name, method, dataset, fold, seed)
+                for seed in config["seeds"] if known.seeded else [0]:
+                    yield BaselineCell(
+                        run=config["run"],
+                        split=split,
+                        baseline=name,
+                        method=method,
+                        dataset=dataset,
+                        fold=fold,
+                        seed=seed,
+                        extracts=known.extracts,
+                    )
 
 
 def tapt_seed(config: Config, start: str, seed: int) -> int:
@@ -257,25 +107,56 @@ def cells(config: Config) -> Iterator[Cell]:
             for seed in config["seeds"]:
                 for index in sorted(rounds):
                     yield Cell(
-                        run=config["run"],
                         arm=arm_id,
                         label=arm["label"],
+                        budget=config["budget"][index],
                         split=arm.get("split", SPLIT),
-                        protocol=arm["protocol"],
                         backbone=arm.get("backbone", config["backbone"]),
-                        start=arm["start"],
-                        tapt_seed=tapt_seed(config, arm["start"], seed),
                         dataset=dataset,
                         fold=fold,
                         init="oneshot" if arm["schedule"] == "oneshot" else arm["init"],
-                        seed=seed,
-                        strategy=arm["strategy"],
-                        schedule=arm["schedule"],
                         round=index,
-                        budget=config["budget"][index],
-                        round0_protocol=round0_protocol(config["protocols"], arm["protocol"]),
-                        pseudo_labelled=start_uses_labels(config, arm["start"]),
+                        **_shared(config, arm["protocol"], arm["start"], seed, arm["strategy"]),
                     )
+
+
+def fit_at(config: Config, wildcards: Mapping[str, str]) -> Fit:
+    """Return the fit that the wildcards of a path name; round 0's path names no strategy.
+
+    {place}, which some paths have, is round0 or {strategy}/round{round}.
+    """
+    strategy, _, last = wildcards.get("place", "").rpartition("/")
+    index = last.removeprefix("round") or wildcards.get("round", "0")
+    return Fit(
+        split=wildcards["split"],
+        backbone=wildcards["backbone"],
+        dataset=wildcards["dataset"],
+        fold=int(wildcards["fold"]),
+        init=wildcards["init"],
+        round=int(index),
+        **_shared(
+            config,
+            wildcards["protocol"],
+            wildcards["start"],
+            int(wildcards["seed"]),
+            wildcards.get("strategy", strategy),
+        ),
+    )
+
+
+def _shared(config: Config, protocol: str, start: str, seed: int, strategy: str) -> Config:
+    """Return what a fit is told of its protocol, start and strategy, their names included."""
+    return {
+        "run": config["run"],
+        "protocol": protocol,
+        "round0_protocol": round0_protocol(config["protocols"], protocol),
+        "start": start,
+        "pseudo_labelled": start_uses_labels(config, start),
+        "seed": seed,
+        "tapt_seed": tapt_seed(config, start, seed),
+        "strategy": strategy,
+        "needs": STRATEGIES[strategy].needs if strategy else frozenset(),
+    }
 
 
 def cells_of(config: Config, item: Config) -> Iterator[Cell]:
@@ -315,11 +196,9 @@ def outlier_files(config: Config) -> list[str]:
     """Return every file that the table of outliers is made of, once."""
     found: dict[str, None] = {}
     for cell in outlier_cells(config):
-        names = ["manifest.tsv", f"fold{cell.fold}.tsv"]
+        found.update(dict.fromkeys((cell.manifest, cell.fold_table, cell.labelled)))
         if "inject" in config["datasets"][cell.dataset]:
-            names.append("injected.tsv")
-        found.update(dict.fromkeys(f"{cell.dataset_folder}/{name}" for name in names))
-        found[cell.labelled] = None
+            found[cell.injected] = None
     return list(found)
 
 

@@ -12,8 +12,9 @@ import yaml
 
 from after_ser.annotation.state import State, read_state, waiting_line
 from after_ser.config import resolve
+from after_ser.core.cells import Cell
 from after_ser.errors import InputError
-from after_ser.grid import Cell, cells
+from after_ser.grid import cells
 from after_ser.people import asks_people
 
 SCHEMA = Path("config/schema/config.schema.yaml")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -65,19 +64,17 @@ def gather_outliers(config: Mapping[str, Any]) -> pd.DataFrame:
 
     rows = []
     for cell in grid.outlier_cells(dict(config)):
-        folder = Path(cell.dataset_folder)
-        fold = read_tsv(folder / f"fold{cell.fold}.tsv")
-        manifest = folder / "manifest.tsv"
+        fold = read_tsv(cell.fold_table)
         injected = pd.DataFrame(columns=["utt", "kind", "source"])
         if "inject" in config["datasets"][cell.dataset]:
-            injected = read_tsv(folder / "injected.tsv")
+            injected = read_tsv(cell.injected)
         oracle = config["protocols"][cell.protocol]["oracle"]
-        answers = read_answers(manifest, config["classes"], oracle, cell.dataset)
+        answers = read_answers(cell.manifest, config["classes"], oracle, cell.dataset)
         found = shares(
             read_tsv(cell.labelled),
             list(fold.loc[fold["split"] == "train", "utt"]),
             injected,
-            read_tsv(manifest).set_index("utt")["label"].to_dict(),
+            read_tsv(cell.manifest).set_index("utt")["label"].to_dict(),
             answers.labels,
         )
         key = {name: getattr(cell, name) for name in KEYS}

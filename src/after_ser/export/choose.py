@@ -10,9 +10,11 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from after_ser.core.cells import Cell
+from after_ser.core.paths import Paths
 from after_ser.errors import InputError
 from after_ser.finetune.heads import SEQUENCE_CLASSIFICATION
-from after_ser.grid import Cell, cells
+from after_ser.grid import cells
 from after_ser.metrics import score
 from after_ser.runtime.atomic import AGAIN, read_tsv
 
@@ -44,7 +46,7 @@ def read_run(run: str) -> Config:
 
     Raises InputError where there is no such run here.
     """
-    path = Path("results") / run / "config.yaml"
+    path = Path(Paths(run).config)
     try:
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeError, ValueError, yaml.YAMLError):

@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from after_ser.core.paths import Paths
 from after_ser.errors import InputError
 
 if TYPE_CHECKING:
@@ -56,30 +57,29 @@ def export(run: str, wanted: Wanted, out: Path | None) -> tuple[Path, str]:
     config = read_run(run)
     chosen = choose(config, wanted)
     cell, classes = chosen.cell, list(config["classes"])
-    manifest = read_manifest(f"{cell.dataset_folder}/manifest.tsv")
+    manifest = read_manifest(cell.manifest)
     for name in ("gender", "language"):
         if name not in manifest:
             manifest[name] = ""
     calibration, errors = _calibrate(chosen, classes)
     name = f"{cell.arm}-{cell.dataset}-round{cell.round}-fold{cell.fold}-seed{cell.seed}"
-    target = out or Path("results") / run / "export" / name
+    target = out or Path(Paths(run).run, "export", name)
     with new_folder(target) as folder:
         start = Path(cell.start_folder)
         write_model(folder, Path(cell.folder) / "model", start, calibration.temperature)
         apart, checked = _check(folder, config, chosen, manifest, calibration)
         answers = Path(cell.labelled).with_name("answers.json")
-        origin = Path("results") / run / "backbone" / cell.backbone / "origin.json"
         card = write_card(
             config,
             chosen,
             Material(
                 manifest=manifest,
-                fold=read_fold(f"{cell.dataset_folder}/fold{cell.fold}.tsv"),
+                fold=read_fold(cell.fold_table),
                 labelled=read_labelled(cell.labelled, classes),
                 metrics=read_json(cell.metrics),
                 calibration=calibration,
                 errors=errors,
-                origin=read_json(origin),
+                origin=read_json(f"{cell.backbone_folder}/origin.json"),
                 checked=checked,
                 said=read_json(answers) if answers.is_file() else None,
             ),
@@ -143,7 +143,7 @@ def _check(
     lost = sorted(set(table["utt"]) - set(known.index))
     if lost:
         raise InputError(
-            f"export: {cell.dataset_folder}/manifest.tsv has no clip {lost[0]} of "
+            f"export: {cell.manifest} has no clip {lost[0]} of "
             f"{cell.predictions}; expected the manifest that the run was made with"
         )
     recorded = pd.concat(

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from after_ser.core.cells import Cell
 from after_ser.evaluation.statistics import LEVEL
 from after_ser.export.choose import read_predictions
-from after_ser.grid import Cell
 from after_ser.metrics import score
 from after_ser.runtime.seeding import rng
 

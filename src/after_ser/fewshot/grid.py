@@ -8,6 +8,8 @@ from __future__ import annotations
 from itertools import combinations
 from typing import Any
 
+from after_ser.core.paths import Paths
+
 Config = dict[str, Any]
 BASELINE = "baseline"  # the start that saw no source corpus
 JOINT = "+"  # between the corpora of a start's name
@@ -51,7 +53,7 @@ def selections(config: Config, corpus: str) -> list[Config]:
 
 def folder(config: Config) -> str:
     """Return the folder of everything but the table and the figure."""
-    return f"results/{config['run']}/fewshot/{config['backbone']}"
+    return Paths(config["run"]).fewshot.format(backbone=config["backbone"])
 
 
 def draws_file(config: Config) -> str:
@@ -67,7 +69,7 @@ def left_out_file(config: Config) -> str:
 def start_folder(config: Config, start: str) -> str:
     """Return the checkpoint folder of a start."""
     if start == BASELINE:
-        return f"results/{config['run']}/backbone/{config['backbone']}"
+        return Paths(config["run"]).backbone.format(backbone=config["backbone"])
     return f"{folder(config)}/prefinetuned/{start}"
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from after_ser.cluster.estimates import GPU_FLOPS
 from after_ser.cluster.requests import Requests
+from after_ser.core.paths import Paths
 from after_ser.errors import InputError
 from after_ser.plan.actual import finished_jobs
 from after_ser.plan.calibration import Speeds, calibrate, what_is_measured
@@ -47,7 +48,7 @@ def plan(given: argparse.Namespace, snakefile: Path = SNAKEFILE) -> str:
         if value is not None and value < (1 if name == "cores" else 0):
             raise InputError(f"plan: {name} {value}; expected a whole number above 0")
     config, jobs = planned_jobs(snakefile, given.configfile)
-    kept = Path("results") / config["run"] / "plan.json"
+    kept = Path(Paths(config["run"]).run, "plan.json")
     speeds = _speeds(config, kept, given.calibrate, given.gpus)
     gpus = _gpus(speeds, given.gpus)
     cores = given.cores or os.cpu_count() or 1

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from after_ser.core.cells import Cell
 from after_ser.datasets.tables import read_fold, read_labelled, read_manifest, read_pool
 from after_ser.errors import InputError
-from after_ser.grid import Cell
-from after_ser.reporting.inside.plan import features_folder, runs_of
+from after_ser.reporting.inside.plan import runs_of
 from after_ser.runtime.atomic import AGAIN, read_array, read_json, read_tsv
 
 #: What predicted a clip without having been trained on its label.
@@ -103,7 +103,7 @@ def read_runs(
 
 def _read_run(cells: list[Cell], classes: Sequence[str], detailed: bool, root: Path) -> Run:
     last = cells[-1]
-    fold = read_fold(root / last.dataset_folder / f"fold{last.fold}.tsv")
+    fold = read_fold(root / last.fold_table)
     rounds: list[Round] = []
     known: set[str] = set()
     given: set[str] = set()
@@ -129,7 +129,7 @@ def _read_run(cells: list[Cell], classes: Sequence[str], detailed: bool, root: P
         pool = _read_pool(path, classes)
         counts = rounds[-1].metrics
         _expect(path, len(pool), counts["n_train"] - counts["labelled"], "clips")
-        features = read_features(root / features_folder(last))
+        features = read_features(root / last.latents_folder)
     return Run(
         fold=str(last.fold),
         seed=str(last.seed),

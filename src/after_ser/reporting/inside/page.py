@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from after_ser.grid import Cell
+from after_ser.core.cells import Cell
 from after_ser.reporting import provenance
 from after_ser.reporting.cells import arm_label, percent
 from after_ser.reporting.escape import ScriptJson
@@ -40,7 +40,7 @@ def write_page(
     classes = [str(name) for name in config["classes"]]
     settings = config["inside"]
     runs = read_runs(cells, classes, settings["runs"], root)
-    manifest = Path(root) / first.dataset_folder / "manifest.tsv"
+    manifest = Path(root) / first.manifest
     clips = read_clips(manifest, classes, simulated)
     corpora = sorted(
         {clips.corpus[utt] for run in runs for utt in run.train} | _tested(runs, clips)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import PurePosixPath
 from typing import Any
 
+from after_ser.core.cells import Cell
 from after_ser.errors import InputError
-from after_ser.grid import Cell
 
 Config = Mapping[str, Any]
 
@@ -50,19 +49,12 @@ def runs_of(cells: Iterable[Cell]) -> list[list[Cell]]:
     return [sorted(by_run[key], key=lambda cell: cell.round) for key in sorted(by_run)]
 
 
-def features_folder(cell: Cell) -> str:
-    """Return the folder of the frozen CNN's outputs that this cell's fine-tuning starts from."""
-    timings = [path for part, path in cell.lineage if part == "latents"]
-    return str(PurePosixPath(timings[0]).parent)
-
-
 def files_of(cells: Sequence[Cell], detailed: int) -> list[str]:
     """Return every file that the page of these cells reads; `detailed` runs show single clips."""
     found: dict[str, None] = {}
     for number, run in enumerate(runs_of(cells)):
         last = run[-1]
-        found[f"{last.dataset_folder}/manifest.tsv"] = None
-        found[f"{last.dataset_folder}/fold{last.fold}.tsv"] = None
+        found |= dict.fromkeys((last.manifest, last.fold_table))
         for cell in run:
             found |= dict.fromkeys((cell.metrics, cell.labelled))
         found[last.predictions] = None
@@ -70,6 +62,6 @@ def files_of(cells: Sequence[Cell], detailed: int) -> list[str]:
             found[f"{last.folder}/pool.tsv"] = None
             for cell in run:
                 found |= dict.fromkeys((cell.selection_files or ())[:1])
-            folder = features_folder(last)
+            folder = last.latents_folder
             found |= dict.fromkeys((f"{folder}/index.tsv", f"{folder}/means.npy"))
     return list(found)
