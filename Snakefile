@@ -19,8 +19,6 @@ if not workflow.configfiles:
 include: "rules/common.smk"
 include: "rules/cluster.smk"
 include: "rules/people.smk"
-include: "rules/rounds.smk"
-include: "rules/starts.smk"
 
 
 report: "workflow/report/workflow.rst"
@@ -43,27 +41,12 @@ onsuccess:
         ENDING.succeeded()
 
 
-rule all:
-    default_target: True
-    input:
-        asked_files(),
-        table_files(),
-        figure_files(),
-        inside_pages(),
-        # named here, so that one that was lost is made again
-        metrics_files(),
-        baseline_files(),
-        audit_files(),
-    localrule: True
-
-
-include: "rules/download.smk"
 include: "rules/corpora.smk"
 include: "rules/datasets.smk"
 include: "rules/backbone.smk"
 include: "rules/tapt.smk"
 include: "rules/ptapt.smk"
-include: "rules/active_learning.smk"
+include: "rules/rounds.smk"
 include: "rules/annotation.smk"
 include: "rules/tables.smk"
 include: "rules/baselines.smk"
@@ -74,3 +57,17 @@ include: "rules/robustness.smk"
 include: "rules/outliers.smk"
 include: "rules/fewshot.smk"
 include: "rules/progress.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        PEOPLE.targets(),
+        table_files(),
+        figure_files(),
+        inside_pages(),
+        # named here, so that one that was lost is made again
+        metrics_files(),
+        baseline_files(),
+        audit_files(),
+    localrule: True

@@ -1,24 +1,37 @@
 """Asking people: val first, then the initial set, then a query per round; and what they answered.
 
-REQUIRED INPUTS: datasets/{dataset}/*, latents, pools; annotations/{run}/{asked}/ (people's, no
-output of any rule)
-OUTPUTS: results/{run}/annotation/{asked}.json, datasets/{dataset}/fold{fold}.answered*,
-al/.../initial.tsv, query.tsv, labelled.tsv, answers.json
+REQUIRES datasets/{dataset}/*, latents, pools; annotations/{run}/{asked}/ (people's, no output of
+         any rule)
+MAKES results/{run}/annotation/{asked}.json, datasets/{dataset}/fold{fold}.answered*,
+      al/.../initial.tsv, query.tsv, labelled.tsv, answers.json
 
 The same steps as with the simulated oracle, with a pause between query and labels.
 """
 
-DATASET = f"results/{RUN}/{{split}}/datasets/{{dataset}}"
+
+def asked_again(wildcards):
+    """Where a query lies once people were asked it: it is read back, never made anew."""
+    return PEOPLE.published(asked_in(wildcards.get("round", 0)))
+
+
+def answers_to(asked):
+    """The params of a rule that reads the answers to a query."""
+    return {
+        "run": RUN,
+        "classes": CONFIG["classes"],
+        "oracle": PEOPLE.oracle,
+        "digest": lambda w: PEOPLE.digest(asked.format(**w)),
+    }
 
 
 rule val_query:
     input:
-        fold=f"{DATASET}/fold{{fold}}.tsv",
-        manifest=f"{DATASET}/manifest.tsv",
+        fold=paths.fold,
+        manifest=paths.manifest,
     output:
-        query=f"{DATASET}/fold{{fold}}.val_query.tsv",
+        query=f"{paths.of_fold}.val_query.tsv",
     log:
-        f"{DATASET}/log/fold{{fold}}.val_query.log",
+        f"{paths.dataset}/log/fold{{fold}}.val_query.log",
     wildcard_constraints:
         split="own",
     localrule: True
@@ -26,7 +39,7 @@ rule val_query:
         "../envs/environment.yaml"
     params:
         method_version="val-query-1",
-        frozen=str(folder_of(RUN, VAL) / "query.tsv"),
+        frozen=PEOPLE.published(VAL),
     message:
         "Which clips of {wildcards.dataset} are val"
     script:
@@ -35,80 +48,73 @@ rule val_query:
 
 use rule initial_set as ask_initial_set with:
     output:
-        initial=f"{SEED}/initial.tsv",
-        timing=f"{SEED}/initial_timing.json",
+        initial=f"{paths.seed}/initial.tsv",
+        timing=f"{paths.seed}/initial_timing.json",
     wildcard_constraints:
-        init="kmeans|random",
+        init=ITERATIVE,
         protocol=one_of(HUMAN),
     params:
+        **INITIAL,
         method_version="ask-initial-1",
-        settings=initial_settings,
-        classes=CONFIG["classes"],
-        fraction=CONFIG["budget"][0],
-        frozen=frozen_query,
+        frozen=asked_again,
 
 
 use rule acquire as ask with:
     input:
         pool=lambda w: ancient(previous_round(w, "pool.tsv")),
-        settings=f"{SETTINGS}/settings.json",
+        settings=f"{paths.start}/settings.json",
         labelled=lambda w: previous_round(w, "labelled.tsv"),
         answers=lambda w: previous_round(w, "answers.json"),
-        manifest=f"{DATASET}/manifest.tsv",
+        manifest=paths.manifest,
     output:
-        query=f"{ROUND}/query.tsv",
-        timing=f"{ROUND}/query_timing.json",
+        query=f"{paths.round}/query.tsv",
+        timing=f"{paths.round}/query_timing.json",
     wildcard_constraints:
-        init="kmeans|random",
+        init=ITERATIVE,
         round="[1-9][0-9]*",
-        strategy="|".join(FROM_SCORES),
+        strategy=one_of(FROM_SCORES),
         protocol=one_of(HUMAN),
     params:
+        **QUERY,
         method_version="ask-1",
-        fraction=queried_fraction,
-        options=strategy_options,
-        classes=CONFIG["classes"],
-        frozen=frozen_query,
+        frozen=asked_again,
 
 
 use rule acquire_with_features as ask_with_features with:
     input:
         pool=lambda w: ancient(previous_round(w, "pool.tsv")),
-        settings=f"{SETTINGS}/settings.json",
+        settings=f"{paths.start}/settings.json",
         labelled=lambda w: previous_round(w, "labelled.tsv"),
         answers=lambda w: previous_round(w, "answers.json"),
-        manifest=f"{DATASET}/manifest.tsv",
+        manifest=paths.manifest,
         model=model_to_query,
         latents=latents_to_query,
         cnn_latents=cnn_latents_to_query,
         surprisal=surprisal_to_query,
     output:
-        query=f"{ROUND}/query.tsv",
-        timing=f"{ROUND}/query_timing.json",
+        query=f"{paths.round}/query.tsv",
+        timing=f"{paths.round}/query_timing.json",
     wildcard_constraints:
-        init="kmeans|random",
+        init=ITERATIVE,
         round="[1-9][0-9]*",
-        strategy="|".join(FROM_FEATURES),
+        strategy=one_of(FROM_FEATURES),
         protocol=one_of(HUMAN),
     params:
+        **QUERY,
+        **ON_DEVICE,
         method_version="ask-features-1",
-        fraction=queried_fraction,
-        options=strategy_options,
-        classes=CONFIG["classes"],
-        device=CONFIG["device"],
-        threads=CONFIG["threads"],
-        frozen=frozen_query,
+        frozen=asked_again,
 
 
 # Writes annotations/{run}/{asked}/, which is never removed, once.
 rule publish_query:
     input:
-        query=query_of,
-        manifest=lambda w: f"{human_cells()[0].dataset_folder}/manifest.tsv",
+        query=lambda w: PEOPLE.query(w.asked),
+        manifest=lambda w: PEOPLE.cells[0].manifest,
     output:
-        published=f"{ANNOTATION}/{{asked}}.json",
+        published=f"{paths.annotation}/{{asked}}.json",
     log:
-        f"{ANNOTATION}/log/{{asked}}.log",
+        f"{paths.annotation}/log/{{asked}}.log",
     wildcard_constraints:
         asked="val|round[0-9]+",
     localrule: True
@@ -118,7 +124,7 @@ rule publish_query:
         method_version="publish-1",
         run=RUN,
         classes=CONFIG["classes"],
-        oracle=human_oracle(),
+        oracle=PEOPLE.oracle,
     message:
         "Asking for {wildcards.asked}: annotations/{RUN}/{wildcards.asked}"
     script:
@@ -127,27 +133,24 @@ rule publish_query:
 
 rule read_val_answers:
     input:
-        published=f"{ANNOTATION}/val.json",
-        query=f"{DATASET}/fold{{fold}}.val_query.tsv",
-        fold=f"{DATASET}/fold{{fold}}.tsv",
-        manifest=f"{DATASET}/manifest.tsv",
+        published=f"{paths.annotation}/val.json",
+        query=f"{paths.of_fold}.val_query.tsv",
+        fold=paths.fold,
+        manifest=paths.manifest,
     output:
-        fold=f"{DATASET}/fold{{fold}}.answered.tsv",
-        manifest=f"{DATASET}/fold{{fold}}.answered.manifest.tsv",
-        answers=f"{DATASET}/fold{{fold}}.answers.json",
+        fold=f"{paths.of_fold}.answered.tsv",
+        manifest=f"{paths.of_fold}.answered.manifest.tsv",
+        answers=f"{paths.of_fold}.answers.json",
     log:
-        f"{DATASET}/log/fold{{fold}}.answers.log",
+        f"{paths.dataset}/log/fold{{fold}}.answers.log",
     wildcard_constraints:
         split="own",
     localrule: True
     conda:
         "../envs/environment.yaml"
     params:
+        **answers_to(VAL),
         method_version="val-answers-1",
-        run=RUN,
-        classes=CONFIG["classes"],
-        oracle=human_oracle(),
-        digest=digest_of(VAL),
     message:
         "Reading the answers to val"
     script:
@@ -156,29 +159,26 @@ rule read_val_answers:
 
 rule read_answers:
     input:
-        published=f"{ANNOTATION}/round{{round}}.json",
-        query=f"{ROUND}/query.tsv",
+        published=f"{paths.annotation}/round{{round}}.json",
+        query=f"{paths.round}/query.tsv",
         known=lambda w: previous_round(w, "labelled.tsv"),
         known_answers=lambda w: previous_round(w, "answers.json"),
     output:
-        labelled=f"{ROUND}/labelled.tsv",
-        answers=f"{ROUND}/answers.json",
+        labelled=f"{paths.round}/labelled.tsv",
+        answers=f"{paths.round}/answers.json",
     log:
-        f"{ROUND}/log/answers.log",
+        f"{paths.round}/log/answers.log",
     wildcard_constraints:
-        init="kmeans|random",
+        init=ITERATIVE,
         round="[1-9][0-9]*",
         protocol=one_of(HUMAN),
     localrule: True
     conda:
         "../envs/environment.yaml"
     params:
+        **answers_to("round{round}"),
         method_version="answers-1",
-        run=RUN,
         asked=lambda w: asked_in(w.round),
-        classes=CONFIG["classes"],
-        oracle=human_oracle(),
-        digest=digest_of("round{round}"),
     message:
         "Reading the answers to round {wildcards.round}"
     script:
@@ -187,25 +187,22 @@ rule read_answers:
 
 use rule read_answers as read_first_answers with:
     input:
-        published=f"{ANNOTATION}/round0.json",
-        query=f"{SEED}/initial.tsv",
-        fold=f"{DATASET}/fold{{fold}}.tsv",
-        manifest=f"{DATASET}/manifest.tsv",
+        published=f"{paths.annotation}/round0.json",
+        query=f"{paths.seed}/initial.tsv",
+        fold=paths.fold,
+        manifest=paths.manifest,
     output:
-        labelled=f"{SEED}/round0/labelled.tsv",
-        answers=f"{SEED}/round0/answers.json",
+        labelled=f"{paths.round0}/labelled.tsv",
+        answers=f"{paths.round0}/answers.json",
     log:
-        f"{SEED}/round0/log/answers.log",
+        f"{paths.round0}/log/answers.log",
     wildcard_constraints:
-        init="kmeans|random",
+        init=ITERATIVE,
         protocol=one_of(HUMAN),
     params:
+        **answers_to("round0"),
         method_version="first-answers-1",
-        run=RUN,
         asked=asked_in(0),
-        classes=CONFIG["classes"],
-        oracle=human_oracle(),
-        digest=digest_of("round0"),
     message:
         "Reading the answers to the initial set"
 

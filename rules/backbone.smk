@@ -1,50 +1,61 @@
 """The pre-trained wav2vec 2.0: from the hub, a folder, or pre-trained here; and its latents.
 
-REQUIRED INPUTS: for a scratch backbone, results/corpora/{corpus}/manifest.tsv of its own corpora
-OUTPUTS: results/{run}/backbone/{backbone}/ (a Hugging Face checkpoint folder),
-         results/{run}/{split}/latents/{backbone}/pretrained/{dataset}/
+REQUIRES for a scratch backbone, results/corpora/{corpus}/manifest.tsv of its own corpora
+MAKES results/{run}/backbone/{backbone}/ (a Hugging Face checkpoint folder),
+      results/{run}/{split}/latents/{backbone}/pretrained/{dataset}/
 """
+
+SCRATCH = [name for name, one in CONFIG["backbones"].items() if "scratch" in one]
+
+
+def pretraining(wildcards):
+    """How a backbone is pre-trained here, and on whose speech."""
+    return CONFIG["backbones"][wildcards.backbone]["pretraining"]
+
+
+def latents_in(folder):
+    """The outputs of a rule that writes frozen CNN outputs."""
+    return {
+        "latents": f"{folder}/latents.npy",
+        "index": f"{folder}/index.tsv",
+        "means": f"{folder}/means.npy",
+        "timing": f"{folder}/timing.json",
+    }
 
 
 rule pretrain_backbone:
     input:
-        manifests=lambda w: [
-            f"results/corpora/{c}/manifest.tsv"
-            for c in pretraining(w.backbone)["corpora"]
-        ],
+        manifests=lambda w: expand(
+            f"{paths.corpus}/manifest.tsv", corpus=pretraining(w)["corpora"]
+        ),
     output:
-        config=f"results/{RUN}/backbone/{{backbone}}/config.json",
-        weights=f"results/{RUN}/backbone/{{backbone}}/model.safetensors",
-        preprocessor=f"results/{RUN}/backbone/{{backbone}}/preprocessor_config.json",
-        origin=f"results/{RUN}/backbone/{{backbone}}/origin.json",
-        log=f"results/{RUN}/backbone/{{backbone}}/log.tsv",
-        validation=f"results/{RUN}/backbone/{{backbone}}/validation.tsv",
-        timing=f"results/{RUN}/backbone/{{backbone}}/timing.json",
-        summary=f"results/{RUN}/backbone/{{backbone}}/summary.json",
+        config=f"{paths.backbone}/config.json",
+        weights=f"{paths.backbone}/model.safetensors",
+        preprocessor=f"{paths.backbone}/preprocessor_config.json",
+        origin=f"{paths.backbone}/origin.json",
+        log=f"{paths.backbone}/log.tsv",
+        validation=f"{paths.backbone}/validation.tsv",
+        timing=f"{paths.backbone}/timing.json",
+        summary=f"{paths.backbone}/summary.json",
     log:
-        f"results/{RUN}/log/pretrain_backbone/{{backbone}}.log",
+        f"{paths.logs}/pretrain_backbone/{{backbone}}.log",
     wildcard_constraints:
-        backbone=one_of(scratch_backbones()),
+        backbone=one_of(SCRATCH),
     conda:
         "../envs/environment.yaml"
     threads: REQUESTS.cpus("pretrain_backbone")
     resources:
         **REQUESTS.of("pretrain_backbone"),
-        accumulation=lambda w: pretraining(w.backbone)["accumulation"],  # no param: another one makes no result old
+        accumulation=lambda w: pretraining(w)["accumulation"],  # no param: another one makes no result old
     params:
+        **ON_DEVICE,
         method_version=METHODS["pretrain"],
-        corpora=lambda w: list(pretraining(w.backbone)["corpora"]),
-        use=lambda w: pretraining(w.backbone)["corpora"],
+        corpora=lambda w: list(pretraining(w)["corpora"]),
+        use=lambda w: pretraining(w)["corpora"],
         arch=lambda w: CONFIG["backbones"][w.backbone]["scratch"],
-        settings=lambda w: {
-            k: v
-            for k, v in pretraining(w.backbone).items()
-            if k not in ("corpora", "accumulation")
-        },
-        seed=lambda w: pretraining(w.backbone)["seed"],
-        device=CONFIG["device"],
-        threads=CONFIG["threads"],
-        state=f"results/{RUN}/state/backbone/{{backbone}}",
+        settings=lambda w: step_settings.of_pretraining(CONFIG, w.backbone),
+        seed=lambda w: pretraining(w)["seed"],
+        state=f"{paths.state}/backbone/{{backbone}}",
     message:
         "Pre-training backbone {wildcards.backbone} from scratch"
     script:
@@ -53,20 +64,20 @@ rule pretrain_backbone:
 
 rule pretraining_figure:
     input:
-        log=f"results/{RUN}/backbone/{{backbone}}/log.tsv",
-        validation=f"results/{RUN}/backbone/{{backbone}}/validation.tsv",
-        summary=f"results/{RUN}/backbone/{{backbone}}/summary.json",
-        origin=f"results/{RUN}/backbone/{{backbone}}/origin.json",
+        log=f"{paths.backbone}/log.tsv",
+        validation=f"{paths.backbone}/validation.tsv",
+        summary=f"{paths.backbone}/summary.json",
+        origin=f"{paths.backbone}/origin.json",
     output:
-        svg=f"results/{RUN}/figures/pretraining/{{backbone}}.svg",
+        svg=f"{paths.figures}/pretraining/{{backbone}}.svg",
         png=report(
-            f"results/{RUN}/figures/pretraining/{{backbone}}.png",
+            f"{paths.figures}/pretraining/{{backbone}}.png",
             caption="../workflow/report/pretraining.rst",
             category="Figures",
             labels={"figure": "Pre-training of {backbone}", "format": "png"},
         ),
     log:
-        f"results/{RUN}/log/pretraining_figure/{{backbone}}.log",
+        f"{paths.logs}/pretraining_figure/{{backbone}}.log",
     localrule: True
     conda:
         "../envs/environment.yaml"
@@ -81,14 +92,14 @@ rule pretraining_figure:
 
 rule materialise_backbone:
     output:
-        config=f"results/{RUN}/backbone/{{backbone}}/config.json",
-        weights=f"results/{RUN}/backbone/{{backbone}}/model.safetensors",
-        preprocessor=f"results/{RUN}/backbone/{{backbone}}/preprocessor_config.json",
-        origin=f"results/{RUN}/backbone/{{backbone}}/origin.json",
+        config=f"{paths.backbone}/config.json",
+        weights=f"{paths.backbone}/model.safetensors",
+        preprocessor=f"{paths.backbone}/preprocessor_config.json",
+        origin=f"{paths.backbone}/origin.json",
     log:
-        f"results/{RUN}/log/materialise_backbone/{{backbone}}.log",
+        f"{paths.logs}/materialise_backbone/{{backbone}}.log",
     wildcard_constraints:
-        backbone=one_of(sorted(set(CONFIG["backbones"]) - set(scratch_backbones()))),
+        backbone=one_of(sorted(set(CONFIG["backbones"]) - set(SCRATCH))),
     localrule: True
     conda:
         "../envs/environment.yaml"
@@ -97,7 +108,7 @@ rule materialise_backbone:
         runtime=60,
     params:
         method_version=METHODS["materialise"],
-        backbone=lambda w: backbone_settings(w.backbone),
+        backbone=lambda w: step_settings.of_backbone(CONFIG, w.backbone),
     message:
         "Fetching backbone {wildcards.backbone}"
     script:
@@ -106,25 +117,21 @@ rule materialise_backbone:
 
 rule pretrained_latents:
     input:
-        weights=f"results/{RUN}/backbone/{{backbone}}/model.safetensors",
-        manifest=f"results/{RUN}/{{split}}/datasets/{{dataset}}/manifest.tsv",
+        weights=f"{paths.backbone}/model.safetensors",
+        manifest=paths.manifest,
     output:
-        latents=f"{LATENTS}/pretrained/{{dataset}}/latents.npy",
-        index=f"{LATENTS}/pretrained/{{dataset}}/index.tsv",
-        means=f"{LATENTS}/pretrained/{{dataset}}/means.npy",
-        timing=f"{LATENTS}/pretrained/{{dataset}}/timing.json",
+        **latents_in(paths.pretrained_latents),
     log:
-        f"results/{RUN}/{{split}}/log/latents/{{backbone}}/pretrained/{{dataset}}.log",
+        f"{paths.split_logs}/latents/{{backbone}}/pretrained/{{dataset}}.log",
     conda:
         "../envs/environment.yaml"
     threads: CONFIG["threads"]
     resources:
         **REQUESTS.of("pretrained_latents"),
     params:
-        **PRECISION,
+        **ON_DEVICE,
+        **step_settings.of_latents(CONFIG),
         method_version=METHODS["pretrained latents"],
-        device=CONFIG["device"],
-        threads=CONFIG["threads"],
     message:
         "Frozen CNN outputs of {wildcards.backbone} on {wildcards.dataset}"
     script:
@@ -133,23 +140,22 @@ rule pretrained_latents:
 
 rule pretrained_surprisal:
     input:
-        weights=f"results/{RUN}/backbone/{{backbone}}/model.safetensors",
-        latents=f"{LATENTS}/pretrained/{{dataset}}/latents.npy",
+        weights=f"{paths.backbone}/model.safetensors",
+        latents=f"{paths.pretrained_latents}/latents.npy",
     output:
-        surprisal=f"{LATENTS}/pretrained/{{dataset}}/surprisal.npy",
-        timing=f"{LATENTS}/pretrained/{{dataset}}/surprisal_timing.json",
+        surprisal=f"{paths.pretrained_latents}/surprisal.npy",
+        timing=f"{paths.pretrained_latents}/surprisal_timing.json",
     log:
-        f"results/{RUN}/{{split}}/log/surprisal/{{backbone}}/pretrained/{{dataset}}.log",
+        f"{paths.split_logs}/surprisal/{{backbone}}/pretrained/{{dataset}}.log",
     conda:
         "../envs/environment.yaml"
     threads: CONFIG["threads"]
     resources:
         **REQUESTS.of("pretrained_surprisal"),
     params:
+        **ON_DEVICE,
         method_version="pretrained-surprisal-1",
-        options=surprisal_options(),
-        device=CONFIG["device"],
-        threads=CONFIG["threads"],
+        options=step_settings.of_surprisal(CONFIG),
     message:
         "What {wildcards.backbone} is surprised by in {wildcards.dataset} (ALPs)"
     script:

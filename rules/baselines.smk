@@ -5,18 +5,16 @@ OUTPUTS: results/{run}/{split}/baselines/..., results/{run}/{baseline_scores,bas
 results/{run}/tables/table3.*
 """
 
-FITTED = f"results/{RUN}/{{split}}/baselines/{{baseline}}/{{dataset}}/fold{{fold}}/seed{{seed}}"
-
 
 rule extract_features:
     input:
-        manifest=f"results/{RUN}/{{split}}/datasets/{{dataset}}/manifest.tsv",
+        manifest=paths.manifest,
     output:
-        features=f"results/{RUN}/{{split}}/baselines/{{baseline}}/{{dataset}}/features/features.npy",
-        index=f"results/{RUN}/{{split}}/baselines/{{baseline}}/{{dataset}}/features/index.tsv",
-        timing=f"results/{RUN}/{{split}}/baselines/{{baseline}}/{{dataset}}/features/timing.json",
+        features=f"{paths.baseline_features}/features.npy",
+        index=f"{paths.baseline_features}/index.tsv",
+        timing=f"{paths.baseline_features}/timing.json",
     log:
-        f"results/{RUN}/{{split}}/baselines/{{baseline}}/{{dataset}}/features/log/extract.log",
+        f"{paths.baseline_features}/log/extract.log",
     conda:
         "../envs/environment.yaml"
     threads: CONFIG["threads"]
@@ -35,27 +33,26 @@ rule extract_features:
 rule fit_baseline:
     input:
         features=baseline_features,
-        fold=f"results/{RUN}/{{split}}/datasets/{{dataset}}/fold{{fold}}.tsv",
-        manifest=f"results/{RUN}/{{split}}/datasets/{{dataset}}/manifest.tsv",
+        fold=paths.fold,
+        manifest=paths.manifest,
     output:
-        metrics=f"{FITTED}/metrics.json",
-        predictions=f"{FITTED}/predictions.tsv",
-        history=f"{FITTED}/history.tsv",
-        timing=f"{FITTED}/timing.json",
+        metrics=f"{paths.baseline_fit}/metrics.json",
+        predictions=f"{paths.baseline_fit}/predictions.tsv",
+        history=f"{paths.baseline_fit}/history.tsv",
+        timing=f"{paths.baseline_fit}/timing.json",
     log:
-        f"{FITTED}/log/fit.log",
+        f"{paths.baseline_fit}/log/fit.log",
     conda:
         "../envs/environment.yaml"
     threads: CONFIG["threads"]
     resources:
         **REQUESTS.of("fit_baseline"),
     params:
+        **ON_DEVICE,
         method_version=baseline_version,
         method=baseline_method,
-        settings=baseline_settings,
+        settings=lambda w: step_settings.of_baseline(CONFIG, w.baseline),
         classes=CONFIG["classes"],
-        device=CONFIG["device"],
-        threads=CONFIG["threads"],
     message:
         "Training {wildcards.baseline} on {wildcards.dataset}, fold {wildcards.fold}, "
         "seed {wildcards.seed}"

@@ -3,13 +3,6 @@
 from after_ser.cluster.requests import Requests
 
 REQUESTS = Requests(CONFIG)
-# What only says how jobs are run changes no result, and is not saved with them.
-HOW_JOBS_RUN = ("gpu_request", "time_factor", "memory_factor")
-
-
-def saved_config():
-    """The configuration as it is kept with the results."""
-    return {key: value for key, value in CONFIG.items() if key not in HOW_JOBS_RUN}
 
 
 def submitted_jobs():

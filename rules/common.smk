@@ -5,11 +5,13 @@ from functools import cache
 
 from snakemake.exceptions import WorkflowError
 
-from after_ser.acquisition.registry import STRATEGIES, SURPRISAL
+from after_ser.acquisition.registry import STRATEGIES
 from after_ser.people import human_protocols, is_own
 from after_ser.baselines.registry import registered
 from after_ser.config import corpus_root, datasets_of, requested, resolve, shown_as
 from after_ser.config_checks import check_files
+from after_ser import step_settings
+from after_ser.core.paths import Paths
 from after_ser.errors import InputError
 from after_ser.grid import (
     baseline_cells,
@@ -20,18 +22,14 @@ from after_ser.grid import (
     outlier_files,
     reserved_speakers,
     robustness_cells,
-    tapt_seed,
+    fit_at,
 )
 from after_ser.owners import record_owner, record_run
-from after_ser.protocol import (
-    fit_settings,
-    labelled_fraction,
-    query_settings,
-    round0_protocol,
-)
+from after_ser.protocol import labelled_fraction
 from after_ser.reporting.inside.plan import files_of, pages
 from after_ser.runtime.environment import set_job_environment
 from after_ser.starts import start_uses_labels
+from after_ser.step_settings import METHODS
 
 try:
     check_files(workflow.configfiles)
@@ -50,30 +48,13 @@ if workflow.is_main_process:
     record_owner()
 
 RUN = CONFIG["run"]
-# Protocols whose oracle is a person, and the others.
+# Protocols whose oracle is a person.
 HUMAN = human_protocols(CONFIG)
-SIMULATED = [name for name in CONFIG["protocols"] if name not in HUMAN]
 TABLES = sorted(CONFIG["tables"])
 FIGURES = sorted(CONFIG["figures"])
-# What a pool's scores are made with. Raise a version when its method changes: the rule and every
-# later query run again.
-METHODS = {
-    "pretrain": "pretrain-2",
-    "materialise": "materialise-1",
-    "tapt": "tapt-2",
-    "pretrained latents": "latents-3",
-    "tapt latents": "latents-3",
-    "fit": "fit-2",
-    "fit of round 0": "fit0-2",
-}
-# What latents are kept in; left out where it is the default, so that runs from before stay valid.
-PRECISION = {} if CONFIG["latents"] == "float16" else {"precision": CONFIG["latents"]}
-# Strategies that the scores in pool.tsv are enough for, and those that see more of the pool.
-FROM_SCORES = sorted(s for s in STRATEGIES if STRATEGIES[s].needs <= {"probs"})
-FROM_FEATURES = sorted(set(STRATEGIES) - set(FROM_SCORES))
-AL = f"results/{RUN}/{{split}}/al/{{protocol}}/{{backbone}}/{{start}}/{{dataset}}/fold{{fold}}"
-LATENTS = f"results/{RUN}/{{split}}/latents/{{backbone}}"
-ROUND = f"{AL}/{{init}}/seed{{seed}}/{{strategy}}/round{{round}}"
+paths = Paths(RUN)
+# Params of every rule that computes with torch.
+ON_DEVICE = {"device": CONFIG["device"], "threads": CONFIG["threads"]}
 
 
 wildcard_constraints:
@@ -129,7 +110,7 @@ def pretrained_here():
     used = {cell.backbone for cell in cells(CONFIG)}
     if not TABLES and not FIGURES:
         used = {CONFIG["backbone"]}
-    return sorted(used & set(scratch_backbones()))
+    return sorted(used & set(SCRATCH))
 
 
 @cache
@@ -141,7 +122,8 @@ def inside_cells():
         raise WorkflowError(str(error)) from None
     # where people are asked there is a page from their first round on
     own = {
-        key: [cell for cell in part if answered(cell)] for key, part in found.items()
+        key: [cell for cell in part if PEOPLE.answered(cell)]
+        for key, part in found.items()
     }
     return {key: part for key, part in own.items() if part}
 
@@ -177,7 +159,7 @@ def table1_composition(wildcards):
 @cache
 def scored_cells():
     """Every evaluated cell of the config; of a run that asks people, those they have answered."""
-    return [cell for cell in cells(CONFIG) if answered(cell)]
+    return [cell for cell in cells(CONFIG) if PEOPLE.answered(cell)]
 
 
 @cache
@@ -234,16 +216,8 @@ def baseline_features(wildcards):
     """The features of a dataset that a baseline's folds share, where its method extracts some."""
     if not registered(baseline_method(wildcards)).extracts:
         return []
-    root = f"results/{RUN}/{{split}}/baselines/{{baseline}}/{{dataset}}/features"
-    return [
-        f"{root}/{name}".format(**wildcards) for name in ("features.npy", "index.tsv")
-    ]
-
-
-def baseline_settings(wildcards):
-    """The options of a baseline, defaults filled in."""
-    own = CONFIG["baselines"][wildcards.baseline]
-    return {key: value for key, value in own.items() if key != "method"}
+    root = paths.baseline_features.format(**wildcards)
+    return [f"{root}/features.npy", f"{root}/index.tsv"]
 
 
 def baseline_method(wildcards):
@@ -298,112 +272,6 @@ def selection_files(wildcards):
     return list({path: None for cell in found for path in cell.selection_files or ()})
 
 
-def release(wildcards):
-    """The release folder of a synthetic corpus, which has to be written first."""
-    if "synthetic" in CONFIG["corpora"][wildcards.corpus]:
-        return f"results/corpora/{wildcards.corpus}/release"
-    return []
-
-
-def release_root(wildcards):
-    """The release folder of any corpus; a user's root is no input, so planning needs no data."""
-    return release(wildcards) or corpus_root(CONFIG, wildcards.corpus)
-
-
-def synthetic_layout(wildcards):
-    """What the synthesiser writes: a corpus's layout, or speech for backbone pre-training."""
-    corpus = CONFIG["corpora"][wildcards.corpus]
-    return "pretraining" if corpus["synthetic"]["pretraining"] else corpus["layout"]
-
-
-def members(dataset):
-    """The corpora of a dataset, its target first."""
-    return [
-        CONFIG["datasets"][dataset]["target"],
-        *CONFIG["datasets"][dataset]["extra"],
-    ]
-
-
-def plain_datasets():
-    """The datasets into which nothing is injected."""
-    return [name for name, one in CONFIG["datasets"].items() if "inject" not in one]
-
-
-def injected_datasets():
-    """The datasets into which clips are injected."""
-    return [name for name in CONFIG["datasets"] if name not in plain_datasets()]
-
-
-def foreign_corpus(dataset):
-    """The corpus whose clips are injected into a dataset, or None."""
-    return CONFIG["datasets"][dataset]["inject"].get("foreign", {}).get("corpus")
-
-
-def foreign_manifest(wildcards):
-    """The manifest of the corpus whose clips are injected, where there is one."""
-    corpus = foreign_corpus(wildcards.dataset)
-    return [] if corpus is None else f"results/corpora/{corpus}/manifest.tsv"
-
-
 def one_of(names):
     """A regular expression for these names and nothing else."""
     return "|".join(names) or "(?!)"
-
-
-def injected_list(wildcards):
-    """The list of injected clips, for a dataset that has some."""
-    if wildcards.dataset in plain_datasets():
-        return []
-    return f"results/{RUN}/{{split}}/datasets/{{dataset}}/injected.tsv".format(
-        **wildcards
-    )
-
-
-def fitted_fold(wildcards):
-    """The fold that is fitted: of people's answers, val has the clips that they labelled."""
-    suffix = "answered.tsv" if wildcards.protocol in HUMAN else "tsv"
-    return f"results/{RUN}/{{split}}/datasets/{{dataset}}/fold{{fold}}.{suffix}".format(
-        **wildcards
-    )
-
-
-def fitted_manifest(wildcards):
-    """The manifest that val's and test's labels are read from."""
-    name = (
-        "fold{fold}.answered.manifest.tsv"
-        if wildcards.protocol in HUMAN
-        else "manifest.tsv"
-    )
-    return f"results/{RUN}/{{split}}/datasets/{{dataset}}/{name}".format(
-        **wildcards
-    ).format(**wildcards)
-
-
-def start_weights(wildcards):
-    """The checkpoint that fine-tuning starts from."""
-    if wildcards.start == "pretrained":
-        return f"results/{RUN}/backbone/{wildcards.backbone}/model.safetensors"
-    seed = tapt_seed(CONFIG, wildcards.start, int(wildcards.seed))
-    return (
-        f"results/{RUN}/{wildcards.split}/tapt/{wildcards.backbone}/{wildcards.start}/"
-        f"{wildcards.dataset}/fold{wildcards.fold}/seed{seed}/model.safetensors"
-    )
-
-
-def start_latents(wildcards):
-    """The frozen CNN outputs of the start checkpoint; P-TAPT leaves the CNN as it is."""
-    if wildcards.start == "pretrained" or start_uses_labels(CONFIG, wildcards.start):
-        return pretrained_latents_file(wildcards)
-    seed = tapt_seed(CONFIG, wildcards.start, int(wildcards.seed))
-    own = f"{wildcards.start}/{wildcards.dataset}/fold{wildcards.fold}/seed{seed}"
-    return f"{LATENTS.format(**wildcards)}/{own}/latents.npy"
-
-
-def clustering_latents(wildcards):
-    """The latents K-means works on: the pre-trained model's for every start (section 3.2)."""
-    return pretrained_latents_file(wildcards) if wildcards.init == "kmeans" else []
-
-
-def pretrained_latents_file(wildcards):
-    """The pre-trained model's latents of a dataset, shared by all folds."""
-    return f"{LATENTS.format(**wildcards)}/pretrained/{wildcards.dataset}/latents.npy"

@@ -1,15 +1,46 @@
 """Raw corpora to manifests and 16 kHz audio.
 
-REQUIRED INPUTS: the releases themselves (config: corpora.<name>.root), or nothing (synthetic).
-OUTPUTS: results/corpora/{corpus}/{index,manifest,rejected}.tsv and audio/
+REQUIRES the releases themselves (config: corpora.<name>.root), or nothing (synthetic)
+MAKES results/corpora/{corpus}/{index,manifest,rejected}.tsv and audio/
 """
+
+
+def release(wildcards):
+    """The release folder of a synthetic corpus, which has to be written first."""
+    if "synthetic" in CONFIG["corpora"][wildcards.corpus]:
+        return f"{paths.corpus}/release".format(**wildcards)
+    return []
+
+
+def synthetic_layout(wildcards):
+    """What the synthesiser writes: a corpus's layout, or speech for backbone pre-training."""
+    corpus = CONFIG["corpora"][wildcards.corpus]
+    return "pretraining" if corpus["synthetic"]["pretraining"] else corpus["layout"]
+
+
+# Fetches what may be fetched. A corpus's folder is no output: no rule deletes or writes into it.
+rule download:
+    log:
+        "results/corpora/download.log",
+    localrule: True
+    conda:
+        "../envs/environment.yaml"
+    params:
+        names=CONFIG["download"],
+        plan=CONFIG["downloads"] or f"{workflow.basedir}/config/downloads.yaml",
+        schema=f"{workflow.basedir}/config/schema/downloads.schema.yaml",
+        config={key: CONFIG[key] for key in ("corpora_root", "corpora")},
+    message:
+        "Fetching the corpora that may be fetched"
+    script:
+        "../workflow/scripts/download.py"
 
 
 rule synthesise_corpus:
     output:
-        root=directory("results/corpora/{corpus}/release"),
+        root=directory(f"{paths.corpus}/release"),
     log:
-        "results/corpora/{corpus}/log/synthesise.log",
+        f"{paths.corpus}/log/synthesise.log",
     conda:
         "../envs/environment.yaml"
     resources:
@@ -30,9 +61,9 @@ rule index_corpus:
     input:
         release=release,
     output:
-        index="results/corpora/{corpus}/index.tsv",
+        index=f"{paths.corpus}/index.tsv",
     log:
-        "results/corpora/{corpus}/log/index.log",
+        f"{paths.corpus}/log/index.log",
     conda:
         "../envs/environment.yaml"
     resources:
@@ -41,7 +72,8 @@ rule index_corpus:
         method_version="index-1",
         corpus=lambda w: w.corpus,
         layout=lambda w: CONFIG["corpora"][w.corpus]["layout"],
-        root=release_root,
+        # a user's root is no input, so that planning needs no data
+        root=lambda w: release(w) or corpus_root(CONFIG, w.corpus),
         options=lambda w: CONFIG["corpora"][w.corpus]["options"],
     message:
         "Reading names, labels and checksums of {wildcards.corpus}"
@@ -51,19 +83,19 @@ rule index_corpus:
 
 rule convert_corpus:
     input:
-        index="results/corpora/{corpus}/index.tsv",
+        index=f"{paths.corpus}/index.tsv",
     output:
-        manifest="results/corpora/{corpus}/manifest.tsv",
+        manifest=f"{paths.corpus}/manifest.tsv",
         rejected=report(
-            "results/corpora/{corpus}/rejected.tsv",
+            f"{paths.corpus}/rejected.tsv",
             caption="../workflow/report/rejected.rst",
             category="Data",
             subcategory="Rejected clips",
             labels={"corpus": "{corpus}"},
         ),
-        audio=directory("results/corpora/{corpus}/audio"),
+        audio=directory(f"{paths.corpus}/audio"),
     log:
-        "results/corpora/{corpus}/log/convert.log",
+        f"{paths.corpus}/log/convert.log",
     conda:
         "../envs/environment.yaml"
     threads: 2

@@ -1,40 +1,60 @@
 """Manifests to a labelled dataset, balanced folds, and the leakage audit.
 
-REQUIRED INPUTS: results/corpora/{corpus}/manifest.tsv, rejected.tsv
-OUTPUTS: results/{run}/{split}/datasets/{dataset}/{manifest,dropped,fold*}.tsv, audit.json
+REQUIRES results/corpora/{corpus}/{manifest,rejected}.tsv
+MAKES results/{run}/{split}/datasets/{dataset}/{manifest,dropped,fold*}.tsv, audit.json
 """
+
+INJECTED = [name for name, one in CONFIG["datasets"].items() if "inject" in one]
+
+
+def members(wildcards):
+    """The corpora of a dataset, its target first."""
+    dataset = CONFIG["datasets"][wildcards.dataset]
+    return [dataset["target"], *dataset["extra"]]
+
+
+def of_members(key):
+    """A param with what the config says of each of a dataset's corpora under `key`."""
+    return lambda w: {name: CONFIG["corpora"][name][key] for name in members(w)}
+
+
+def injected_list(wildcards):
+    """The list of injected clips, for a dataset that has some."""
+    return paths.injected.format(**wildcards) if wildcards.dataset in INJECTED else []
+
+
+def every_fold(ending):
+    """An input: a file of each of a dataset's folds."""
+    return lambda w: expand(
+        paths.of_fold + ending,
+        split=w.split,
+        dataset=w.dataset,
+        fold=folds(CONFIG, w.dataset),
+    )
 
 
 rule merge_corpora:
     input:
-        manifests=lambda w: [
-            f"results/corpora/{c}/manifest.tsv" for c in members(w.dataset)
-        ],
-        rejected=lambda w: [
-            f"results/corpora/{c}/rejected.tsv" for c in members(w.dataset)
-        ],
+        manifests=lambda w: expand(f"{paths.corpus}/manifest.tsv", corpus=members(w)),
+        rejected=lambda w: expand(f"{paths.corpus}/rejected.tsv", corpus=members(w)),
     output:
-        manifest=f"results/{RUN}/{{split}}/datasets/{{dataset}}/manifest.tsv",
-        dropped=f"results/{RUN}/{{split}}/datasets/{{dataset}}/dropped.tsv",
+        manifest=paths.manifest,
+        dropped=f"{paths.dataset}/dropped.tsv",
     log:
-        f"results/{RUN}/{{split}}/log/merge_corpora/{{dataset}}.log",
+        f"{paths.split_logs}/merge_corpora/{{dataset}}.log",
     wildcard_constraints:
-        dataset=one_of(plain_datasets()),
+        dataset=one_of(name for name in CONFIG["datasets"] if name not in INJECTED),
     conda:
         "../envs/environment.yaml"
     resources:
         **REQUESTS.of("merge_corpora"),
     params:
         method_version="merge-1",
-        corpora=lambda w: members(w.dataset),
-        layouts=lambda w: {
-            c: CONFIG["corpora"][c]["layout"] for c in members(w.dataset)
-        },
-        labels=lambda w: {c: CONFIG["corpora"][c]["labels"] for c in members(w.dataset)},
+        corpora=members,
+        layouts=of_members("layout"),
+        labels=of_members("labels"),
         reserved=reserved_speakers(CONFIG),
-        max_rejected_share=lambda w: {
-            c: CONFIG["corpora"][c]["max_rejected_share"] for c in members(w.dataset)
-        },
+        max_rejected_share=of_members("max_rejected_share"),
         classes=CONFIG["classes"],
     message:
         "Merging the corpora of {wildcards.dataset}"
@@ -44,13 +64,13 @@ rule merge_corpora:
 
 rule make_fold:
     input:
-        manifest=f"results/{RUN}/{{split}}/datasets/{{dataset}}/manifest.tsv",
+        manifest=paths.manifest,
         injected=injected_list,
     output:
-        fold=f"results/{RUN}/{{split}}/datasets/{{dataset}}/fold{{fold}}.tsv",
-        balance=f"results/{RUN}/{{split}}/datasets/{{dataset}}/fold{{fold}}.balance.tsv",
+        fold=paths.fold,
+        balance=f"{paths.of_fold}.balance.tsv",
     log:
-        f"results/{RUN}/{{split}}/log/make_fold/{{dataset}}/fold{{fold}}.log",
+        f"{paths.split_logs}/make_fold/{{dataset}}/fold{{fold}}.log",
     conda:
         "../envs/environment.yaml"
     resources:
@@ -69,27 +89,21 @@ rule make_fold:
 
 rule audit_dataset:
     input:
-        manifest=f"results/{RUN}/{{split}}/datasets/{{dataset}}/manifest.tsv",
+        manifest=paths.manifest,
         injected=injected_list,
-        folds=lambda w: [
-            f"results/{RUN}/{w.split}/datasets/{w.dataset}/fold{fold}.tsv"
-            for fold in folds(CONFIG, w.dataset)
-        ],
-        balance=lambda w: [
-            f"results/{RUN}/{w.split}/datasets/{w.dataset}/fold{fold}.balance.tsv"
-            for fold in folds(CONFIG, w.dataset)
-        ],
+        folds=every_fold(".tsv"),
+        balance=every_fold(".balance.tsv"),
     output:
         audit=report(
-            f"results/{RUN}/{{split}}/datasets/{{dataset}}/audit.json",
+            f"{paths.dataset}/audit.json",
             caption="../workflow/report/audit.rst",
             category="Data",
             subcategory="Leakage audit",
             labels={"dataset": "{dataset}"},
         ),
-        composition=f"results/{RUN}/{{split}}/datasets/{{dataset}}/composition.tsv",
+        composition=f"{paths.dataset}/composition.tsv",
     log:
-        f"results/{RUN}/{{split}}/log/audit_dataset/{{dataset}}.log",
+        f"{paths.split_logs}/audit_dataset/{{dataset}}.log",
     conda:
         "../envs/environment.yaml"
     resources:

@@ -7,35 +7,38 @@ OUTPUTS: results/{run}/fewshot/{backbone}/, results/{run}/{tables,figures}/fewsh
 from after_ser.fewshot import grid as few
 
 STUDY = CONFIG.get("fewshot", {})
-FEW = f"results/{RUN}/fewshot/{{backbone}}"
 SOURCES = "[A-Za-z][A-Za-z0-9-]*([+][A-Za-z][A-Za-z0-9-]*)*"
 TARGET = STUDY.get("target", {"corpus": "(?!)", "speakers": []})
+TARGET_MANIFEST = f"{paths.corpus}/manifest.tsv".format(**TARGET)
 SHOWN = few.is_wanted(CONFIG)
+
+
+def of_sources(template):
+    """An input: a file of every corpus that a start is pre-finetuned on."""
+    return lambda w: expand(
+        template, corpus=w.sources.split(few.JOINT), backbone=w.get("backbone")
+    )
 
 
 rule fewshot_latents:
     input:
-        weights=f"results/{RUN}/backbone/{{backbone}}/model.safetensors",
-        manifest="results/corpora/{corpus}/manifest.tsv",
+        weights=f"{paths.backbone}/model.safetensors",
+        manifest=f"{paths.corpus}/manifest.tsv",
     output:
-        latents=f"{FEW}/latents/{{corpus}}/latents.npy",
-        index=f"{FEW}/latents/{{corpus}}/index.tsv",
-        means=f"{FEW}/latents/{{corpus}}/means.npy",
-        timing=f"{FEW}/latents/{{corpus}}/timing.json",
+        **latents_in(f"{paths.fewshot}/latents/{{corpus}}"),
     log:
-        f"results/{RUN}/log/fewshot/{{backbone}}/latents/{{corpus}}.log",
+        f"{paths.logs}/fewshot/{{backbone}}/latents/{{corpus}}.log",
     conda:
         "../envs/environment.yaml"
     threads: CONFIG["threads"]
     resources:
         **REQUESTS.of("fewshot_latents"),
     params:
+        **ON_DEVICE,
         method_version="fewshot_latents-2",
         corpus=lambda w: w.corpus,
         selections=lambda w: few.selections(CONFIG, w.corpus),
         longest_s=STUDY.get("longest_s"),
-        device=CONFIG["device"],
-        threads=CONFIG["threads"],
     message:
         "Frozen CNN outputs of {wildcards.backbone} on {wildcards.corpus}, for few-shot"
     script:
@@ -44,12 +47,12 @@ rule fewshot_latents:
 
 rule fewshot_draws:
     input:
-        manifest=f"results/corpora/{TARGET['corpus']}/manifest.tsv",
+        manifest=TARGET_MANIFEST,
     output:
-        draws=f"{FEW}/draws.tsv",
-        left_out=f"{FEW}/left_out.tsv",
+        draws=f"{paths.fewshot}/draws.tsv",
+        left_out=f"{paths.fewshot}/left_out.tsv",
     log:
-        f"results/{RUN}/log/fewshot/{{backbone}}/draws.log",
+        f"{paths.logs}/fewshot/{{backbone}}/draws.log",
     localrule: True
     conda:
         "../envs/environment.yaml"
@@ -69,25 +72,20 @@ rule fewshot_draws:
 
 rule fewshot_prefinetune:
     input:
-        weights=f"results/{RUN}/backbone/{{backbone}}/model.safetensors",
-        target=f"results/corpora/{TARGET['corpus']}/manifest.tsv",
-        manifests=lambda w: [
-            f"results/corpora/{c}/manifest.tsv" for c in w.sources.split(few.JOINT)
-        ],
-        latents=lambda w: [
-            f"{FEW}/latents/{c}/latents.npy".format(**w)
-            for c in w.sources.split(few.JOINT)
-        ],
+        weights=f"{paths.backbone}/model.safetensors",
+        target=TARGET_MANIFEST,
+        manifests=of_sources(f"{paths.corpus}/manifest.tsv"),
+        latents=of_sources(f"{paths.fewshot}/latents/{{corpus}}/latents.npy"),
     output:
-        config=f"{FEW}/prefinetuned/{{sources}}/config.json",
-        weights=f"{FEW}/prefinetuned/{{sources}}/model.safetensors",
-        preprocessor=f"{FEW}/prefinetuned/{{sources}}/preprocessor_config.json",
-        heads=f"{FEW}/prefinetuned/{{sources}}/heads.safetensors",
-        log=f"{FEW}/prefinetuned/{{sources}}/log.tsv",
-        summary=f"{FEW}/prefinetuned/{{sources}}/summary.json",
-        timing=f"{FEW}/prefinetuned/{{sources}}/timing.json",
+        config=f"{paths.fewshot}/prefinetuned/{{sources}}/config.json",
+        weights=f"{paths.fewshot}/prefinetuned/{{sources}}/model.safetensors",
+        preprocessor=f"{paths.fewshot}/prefinetuned/{{sources}}/preprocessor_config.json",
+        heads=f"{paths.fewshot}/prefinetuned/{{sources}}/heads.safetensors",
+        log=f"{paths.fewshot}/prefinetuned/{{sources}}/log.tsv",
+        summary=f"{paths.fewshot}/prefinetuned/{{sources}}/summary.json",
+        timing=f"{paths.fewshot}/prefinetuned/{{sources}}/timing.json",
     log:
-        f"results/{RUN}/log/fewshot/{{backbone}}/prefinetune/{{sources}}.log",
+        f"{paths.logs}/fewshot/{{backbone}}/prefinetune/{{sources}}.log",
     wildcard_constraints:
         sources=SOURCES,
     conda:
@@ -96,6 +94,7 @@ rule fewshot_prefinetune:
     resources:
         **REQUESTS.of("fewshot_prefinetune"),
     params:
+        **ON_DEVICE,
         method_version="fewshot_prefinetune-2",
         corpora=lambda w: w.sources.split(few.JOINT),
         target=TARGET,
@@ -107,9 +106,7 @@ rule fewshot_prefinetune:
         val_share=STUDY.get("source_val_share"),
         settings=STUDY.get("prefinetune"),
         seed=STUDY.get("seed"),
-        device=CONFIG["device"],
-        threads=CONFIG["threads"],
-        state=f"results/{RUN}/state/fewshot/{{backbone}}/{{sources}}",
+        state=f"{paths.state}/fewshot/{{backbone}}/{{sources}}",
     message:
         "Pre-finetuning {wildcards.backbone} on {wildcards.sources}"
     script:
@@ -119,13 +116,13 @@ rule fewshot_prefinetune:
 rule fewshot_adapt:
     input:
         weights=lambda w: f"{few.start_folder(CONFIG, w.sources)}/model.safetensors",
-        draws=f"{FEW}/draws.tsv",
-        latents=f"{FEW}/latents/{TARGET['corpus']}/latents.npy",
+        draws=f"{paths.fewshot}/draws.tsv",
+        latents=f"{paths.fewshot}/latents/{TARGET['corpus']}/latents.npy",
     output:
-        scores=f"{FEW}/scores/{{sources}}/{{speaker}}.tsv",
-        timing=f"{FEW}/scores/{{sources}}/{{speaker}}.timing.json",
+        scores=f"{paths.fewshot}/scores/{{sources}}/{{speaker}}.tsv",
+        timing=f"{paths.fewshot}/scores/{{sources}}/{{speaker}}.timing.json",
     log:
-        f"results/{RUN}/log/fewshot/{{backbone}}/adapt/{{sources}}/{{speaker}}.log",
+        f"{paths.logs}/fewshot/{{backbone}}/adapt/{{sources}}/{{speaker}}.log",
     wildcard_constraints:
         sources=SOURCES,
         speaker="[A-Za-z0-9_-]+",
@@ -135,6 +132,7 @@ rule fewshot_adapt:
     resources:
         **REQUESTS.of("fewshot_adapt"),
     params:
+        **ON_DEVICE,
         method_version="fewshot_adapt-2",
         start=lambda w: w.sources,
         n_sources=lambda w: len(few.starts(CONFIG)[w.sources]),
@@ -143,8 +141,6 @@ rule fewshot_adapt:
         k=STUDY.get("k"),
         settings=STUDY.get("adapt"),
         seed=STUDY.get("seed"),
-        device=CONFIG["device"],
-        threads=CONFIG["threads"],
     message:
         "Few-shot fine-tuning to speaker {wildcards.speaker} from {wildcards.sources}"
     script:

@@ -6,26 +6,38 @@ OUTPUTS: results/{run}/{split}/datasets/{dataset}/{base/manifest.tsv,manifest.ts
 """
 
 
+def foreign_corpus(wildcards):
+    """The corpus whose clips are injected into a dataset, or None."""
+    inject = CONFIG["datasets"][wildcards.dataset]["inject"]
+    return inject.get("foreign", {}).get("corpus")
+
+
+def foreign_manifest(wildcards):
+    """The manifest of that corpus, where there is one."""
+    corpus = foreign_corpus(wildcards)
+    return f"{paths.corpus}/manifest.tsv".format(corpus=corpus) if corpus else []
+
+
 use rule merge_corpora as merge_own_corpora with:
     output:
-        manifest=f"results/{RUN}/{{split}}/datasets/{{dataset}}/base/manifest.tsv",
-        dropped=f"results/{RUN}/{{split}}/datasets/{{dataset}}/dropped.tsv",
+        manifest=f"{paths.dataset}/base/manifest.tsv",
+        dropped=f"{paths.dataset}/dropped.tsv",
     wildcard_constraints:
-        dataset=one_of(injected_datasets()),
+        dataset=one_of(INJECTED),
 
 
 rule inject_outliers:
     input:
-        manifest=f"results/{RUN}/{{split}}/datasets/{{dataset}}/base/manifest.tsv",
+        manifest=f"{paths.dataset}/base/manifest.tsv",
         foreign=foreign_manifest,
     output:
-        manifest=f"results/{RUN}/{{split}}/datasets/{{dataset}}/manifest.tsv",
-        injected=f"results/{RUN}/{{split}}/datasets/{{dataset}}/injected.tsv",
-        audio=directory(f"results/{RUN}/{{split}}/datasets/{{dataset}}/injected"),
+        manifest=paths.manifest,
+        injected=paths.injected,
+        audio=directory(f"{paths.dataset}/injected"),
     log:
-        f"results/{RUN}/{{split}}/log/inject_outliers/{{dataset}}.log",
+        f"{paths.split_logs}/inject_outliers/{{dataset}}.log",
     wildcard_constraints:
-        dataset=one_of(injected_datasets()),
+        dataset=one_of(INJECTED),
     conda:
         "../envs/environment.yaml"
     resources:
@@ -35,7 +47,7 @@ rule inject_outliers:
         dataset=lambda w: w.dataset,
         settings=lambda w: CONFIG["datasets"][w.dataset],
         classes=CONFIG["classes"],
-        reserved=lambda w: reserved_speakers(CONFIG).get(foreign_corpus(w.dataset), []),
+        reserved=lambda w: reserved_speakers(CONFIG).get(foreign_corpus(w), []),
     message:
         "Putting near-duplicates and foreign clips into {wildcards.dataset}"
     script:

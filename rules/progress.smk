@@ -6,6 +6,21 @@ OUTPUTS: progress.html and progress.json in the round's folder
 """
 
 
+def rounds_so_far(wildcards, name):
+    """A file of every round up to this one; round 0 is shared by all strategies."""
+    last = fit(wildcards)
+    return [f"{last.round_folder(index)}/{name}" for index in range(last.round + 1)]
+
+
+def planned_fraction(wildcards):
+    """The labelled fraction that the next round of the config's budget brings, None after the last."""
+    index = fit(wildcards).round + 1
+    if index >= len(CONFIG["budget"]):
+        return None
+    shift = CONFIG["protocols"][wildcards.protocol]["budget_shift"]
+    return labelled_fraction(CONFIG["budget"], index, shift)
+
+
 rule progress:
     input:
         metrics=lambda w: rounds_so_far(w, "metrics.json"),
@@ -16,12 +31,12 @@ rule progress:
         ),
         manifest=fitted_manifest,
     output:
-        page=f"{SEED}/{{place}}/progress.html",
-        facts=f"{SEED}/{{place}}/progress.json",
+        page=f"{paths.seed}/{{place}}/progress.html",
+        facts=f"{paths.seed}/{{place}}/progress.json",
     log:
-        f"{SEED}/{{place}}/log/progress.log",
+        f"{paths.seed}/{{place}}/log/progress.log",
     wildcard_constraints:
-        init="kmeans|random",
+        init=ITERATIVE,
         place="round0|[a-z_]+/round[1-9][0-9]*",
     localrule: True
     conda:

@@ -8,37 +8,32 @@ The first two steps know no backbone, so all backbones share them. They read the
 fold's train split, every one, and of nothing else.
 """
 
-STATES = "{start}/{dataset}/fold{fold}/seed{seed}"
-
 
 rule ptapt_states:
     input:
-        manifest=f"results/{RUN}/{{split}}/datasets/{{dataset}}/manifest.tsv",
-        fold=f"results/{RUN}/{{split}}/datasets/{{dataset}}/fold{{fold}}.tsv",
+        manifest=paths.manifest,
+        fold=paths.fold,
     output:
-        weights=f"results/{RUN}/{{split}}/ptapt/{STATES}/states.safetensors",
-        described=f"results/{RUN}/{{split}}/ptapt/{STATES}/states.json",
-        history=f"results/{RUN}/{{split}}/ptapt/{STATES}/history.tsv",
-        timing=f"results/{RUN}/{{split}}/ptapt/{STATES}/timing.json",
+        weights=f"{paths.ptapt}/states.safetensors",
+        described=f"{paths.ptapt}/states.json",
+        history=f"{paths.ptapt}/history.tsv",
+        timing=f"{paths.ptapt}/timing.json",
     log:
-        f"results/{RUN}/{{split}}/log/ptapt_states/{STATES}.log",
+        f"{paths.split_logs}/ptapt_states/{paths.ptapt_run}.log",
     wildcard_constraints:
-        start=one_of(tapt_starts(pseudo_labelled=True)),
+        start=one_of(PSEUDO_LABELLED),
     conda:
         "../envs/environment.yaml"
     threads: CONFIG["threads"]
     resources:
         **REQUESTS.of("ptapt_states"),
     params:
+        **ON_DEVICE,
+        **TAPT_RUN,
         method_version="ptapt-states-1",
-        settings=states_settings,
+        settings=lambda w: step_settings.of_states(CONFIG, w.start),
         classes=CONFIG["classes"],
-        dataset=lambda w: w.dataset,
-        fold=lambda w: int(w.fold),
-        seed=lambda w: int(w.seed),
-        device=CONFIG["device"],
-        threads=CONFIG["threads"],
-        state=f"results/{RUN}/{{split}}/state/ptapt_states/{STATES}",
+        state=f"{paths.split_state}/ptapt_states/{paths.ptapt_run}",
     message:
         "Emotion states ({wildcards.start}) on {wildcards.dataset}, fold {wildcards.fold}"
     script:
@@ -47,30 +42,27 @@ rule ptapt_states:
 
 rule ptapt_clusters:
     input:
-        weights=f"results/{RUN}/{{split}}/ptapt/{STATES}/states.safetensors",
-        manifest=f"results/{RUN}/{{split}}/datasets/{{dataset}}/manifest.tsv",
-        fold=f"results/{RUN}/{{split}}/datasets/{{dataset}}/fold{{fold}}.tsv",
+        weights=f"{paths.ptapt}/states.safetensors",
+        manifest=paths.manifest,
+        fold=paths.fold,
     output:
-        clusters=f"results/{RUN}/{{split}}/ptapt/{STATES}/clusters.npy",
-        index=f"results/{RUN}/{{split}}/ptapt/{STATES}/index.tsv",
-        described=f"results/{RUN}/{{split}}/ptapt/{STATES}/clusters.json",
-        timing=f"results/{RUN}/{{split}}/ptapt/{STATES}/clusters_timing.json",
+        clusters=f"{paths.ptapt}/clusters.npy",
+        index=f"{paths.ptapt}/index.tsv",
+        described=f"{paths.ptapt}/clusters.json",
+        timing=f"{paths.ptapt}/clusters_timing.json",
     log:
-        f"results/{RUN}/{{split}}/log/ptapt_clusters/{STATES}.log",
+        f"{paths.split_logs}/ptapt_clusters/{paths.ptapt_run}.log",
     conda:
         "../envs/environment.yaml"
     threads: CONFIG["threads"]
     resources:
         **REQUESTS.of("ptapt_clusters"),
     params:
+        **ON_DEVICE,
+        **TAPT_RUN,
         method_version="ptapt-clusters-1",
         clusters=lambda w: CONFIG["tapt"][w.start]["first_stage"]["clusters"],
         iterations=lambda w: CONFIG["tapt"][w.start]["first_stage"]["iterations"],
-        dataset=lambda w: w.dataset,
-        fold=lambda w: int(w.fold),
-        seed=lambda w: int(w.seed),
-        device=CONFIG["device"],
-        threads=CONFIG["threads"],
     message:
         "Clusters of emotion states ({wildcards.start}), {wildcards.dataset}, fold {wildcards.fold}"
     script:
@@ -79,24 +71,21 @@ rule ptapt_clusters:
 
 use rule tapt as ptapt with:
     input:
-        weights=f"results/{RUN}/backbone/{{backbone}}/model.safetensors",
-        manifest=f"results/{RUN}/{{split}}/datasets/{{dataset}}/manifest.tsv",
-        fold=f"results/{RUN}/{{split}}/datasets/{{dataset}}/fold{{fold}}.tsv",
-        clusters=f"results/{RUN}/{{split}}/ptapt/{STATES}/clusters.npy",
-        described=f"results/{RUN}/{{split}}/ptapt/{STATES}/clusters.json",
+        weights=f"{paths.backbone}/model.safetensors",
+        manifest=paths.manifest,
+        fold=paths.fold,
+        clusters=f"{paths.ptapt}/clusters.npy",
+        described=f"{paths.ptapt}/clusters.json",
     log:
-        f"results/{RUN}/{{split}}/log/ptapt/{TAPT}.log",
+        f"{paths.split_logs}/ptapt/{paths.tapt_run}.log",
     wildcard_constraints:
-        start=one_of(tapt_starts(pseudo_labelled=True)),
+        start=one_of(PSEUDO_LABELLED),
     params:
+        **ON_DEVICE,
+        **TAPT_RUN,
         method_version="ptapt-2",
-        settings=tapt_settings,
-        dataset=lambda w: w.dataset,
-        fold=lambda w: int(w.fold),
-        seed=lambda w: int(w.seed),
-        device=CONFIG["device"],
-        threads=CONFIG["threads"],
-        state=f"results/{RUN}/{{split}}/state/ptapt/{TAPT}",
+        settings=lambda w: step_settings.of_tapt(CONFIG, w.start),
+        state=f"{paths.split_state}/ptapt/{paths.tapt_run}",
     message:
         "P-TAPT ({wildcards.start}) on {wildcards.dataset}, fold {wildcards.fold}"
 

@@ -7,17 +7,17 @@ OUTPUTS: robustness.tsv in the round's folder, results/{run}/{tables,figures}/ro
 
 rule robustness:
     input:
-        model=f"{SEED}/{{place}}/model/model.safetensors",
-        config=f"{SEED}/{{place}}/model/config.json",
-        predictions=f"{SEED}/{{place}}/predictions.tsv",
-        metrics=f"{SEED}/{{place}}/metrics.json",
+        model=f"{paths.seed}/{{place}}/model/model.safetensors",
+        config=f"{paths.seed}/{{place}}/model/config.json",
+        predictions=f"{paths.seed}/{{place}}/predictions.tsv",
+        metrics=f"{paths.seed}/{{place}}/metrics.json",
         start=start_weights,
-        fold=f"results/{RUN}/{{split}}/datasets/{{dataset}}/fold{{fold}}.tsv",
-        manifest=f"results/{RUN}/{{split}}/datasets/{{dataset}}/manifest.tsv",
+        fold=paths.fold,
+        manifest=paths.manifest,
     output:
-        scores=f"{SEED}/{{place}}/robustness.tsv",
+        scores=f"{paths.seed}/{{place}}/robustness.tsv",
     log:
-        f"{SEED}/{{place}}/log/robustness.log",
+        f"{paths.seed}/{{place}}/log/robustness.log",
     wildcard_constraints:
         place="round0|[a-z_]+/round[0-9]+",
     conda:
@@ -26,11 +26,10 @@ rule robustness:
     resources:
         **REQUESTS.of("robustness"),
     params:
-        **PRECISION,
+        **ON_DEVICE,
+        **step_settings.of_latents(CONFIG),
         method_version="robustness-2",
         conditions=CONFIG["tables"].get("robustness", {}).get("conditions", {}),
-        device=CONFIG["device"],
-        threads=CONFIG["threads"],
     message:
         "Test clips made worse: {wildcards.start}, {wildcards.init}, {wildcards.place}, "
         "fold {wildcards.fold}, seed {wildcards.seed}"

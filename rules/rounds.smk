@@ -1,50 +1,68 @@
-"""What a round reads of those before it, and the settings it is chosen, fitted and scored with."""
+"""Active learning: initial set, then per round one acquisition and one fit; one-shot subsets.
+
+REQUIRES datasets/{dataset}/*, backbone or TAPT checkpoints, latents
+MAKES al/{protocol}/{backbone}/{start}/{dataset}/fold{fold}/{init}/seed{seed}/...
+
+Rounds recurse over the small labelled-index files. Two jobs a round: `acquire` (query the pool,
+let the oracle answer; `acquire_with_features` for strategies that see more than scores) and
+`fit_round` (train, score val, test and pool).
+
+A published query is frozen: a pool that is scored again, e.g. since its metrics.json was lost, asks
+nothing anew. What does is a change of settings.json, which holds all that scores depend on besides
+clips and labels. (It has to be a file: Snakemake does not look at the params of a job that an
+`ancient` input leads to from another job of the plan.)
+"""
+
+# Strategies that the scores in pool.tsv are enough for, and those that see more of the pool.
+FROM_SCORES = sorted(s for s in STRATEGIES if STRATEGIES[s].needs <= {"probs"})
+FROM_FEATURES = sorted(set(STRATEGIES) - set(FROM_SCORES))
+SIMULATED = [name for name in CONFIG["protocols"] if name not in HUMAN]
+ITERATIVE = "kmeans|random"  # the values of {init} but oneshot
+
+
+def fit(wildcards):
+    """The fit that a job's wildcards name: it knows where everything is that it depends on."""
+    return fit_at(CONFIG, dict(wildcards.items()))
 
 
 def previous_round(wildcards, name):
     """A file of the round before; round 0 is shared by all strategies (and some protocols)."""
-    index = int(wildcards.round) - 1
-    protocol = wildcards.protocol
-    if index == 0:
-        protocol = round0_protocol(CONFIG["protocols"], protocol)
-    seed = f"{AL}/{{init}}/seed{{seed}}".format(
-        **{**dict(wildcards.items()), "protocol": protocol}
-    )
-    own = f"round{index}" if index == 0 else f"{wildcards.strategy}/round{index}"
-    return f"{seed}/{own}/{name}"
+    return f"{fit(wildcards).previous_folder}/{name}"
 
 
 def previous_model(wildcards):
-    """The model of the round before, where the protocol warm-starts from it.
+    """The model of the round before.
 
     ancient: what makes a round old is its labelled set, not a model that was written again.
     """
-    warm = CONFIG["protocols"][wildcards.protocol]["warm_start"]
-    if wildcards.init == "oneshot" or not warm:
-        return []
     files = ("model/model.safetensors", "model/config.json")
     return [ancient(previous_round(wildcards, name)) for name in files]
 
 
-def strategy_options(wildcards):
-    """The options of a strategy: the registry's defaults, replaced by the config's."""
-    known = STRATEGIES[wildcards.strategy]
-    own = CONFIG["strategies"].get(wildcards.strategy, {})
-    return {**known.options, **known.feature_options, **own}
+def model_to_warm_start(wildcards):
+    """The model of the round before, where the protocol goes on from it."""
+    warm = CONFIG["protocols"][wildcards.protocol]["warm_start"]
+    return previous_model(wildcards) if warm and wildcards.init != "oneshot" else []
 
 
-def surprisal_options():
-    """How surprisal is computed; the clustering of ALPs has no options of its own."""
-    own = CONFIG["strategies"].get("alps", {})
-    return {**SURPRISAL, **own}
+def start_weights(wildcards):
+    """The checkpoint that fine-tuning starts from."""
+    return f"{fit(wildcards).start_folder}/model.safetensors"
+
+
+def start_latents(wildcards):
+    """The frozen CNN outputs of the start checkpoint."""
+    return f"{fit(wildcards).latents_folder}/latents.npy"
+
+
+def backbone_latents(wildcards):
+    """The pre-trained model's CNN outputs: what is clustered has no start (section 3.2)."""
+    return f"{paths.pretrained_latents}/latents.npy".format(**wildcards)
 
 
 def model_to_query(wildcards):
     """The model of the round before, for strategies that run it."""
-    if not STRATEGIES[wildcards.strategy].of_model:
-        return []
-    files = ("model/model.safetensors", "model/config.json")
-    return [ancient(previous_round(wildcards, name)) for name in files]
+    return previous_model(wildcards) if STRATEGIES[wildcards.strategy].of_model else []
 
 
 def latents_to_query(wildcards):
@@ -58,24 +76,33 @@ def cnn_latents_to_query(wildcards):
     """The pre-trained model's CNN outputs, for clustering in every round."""
     if "cnn_means" not in STRATEGIES[wildcards.strategy].needs:
         return []
-    return ancient(pretrained_latents_file(wildcards))
+    return ancient(backbone_latents(wildcards))
 
 
 def surprisal_to_query(wildcards):
     """What the start model is surprised by, for ALPs."""
     if "surprisal" not in STRATEGIES[wildcards.strategy].needs:
         return []
-    return ancient(start_latents(wildcards).replace("latents.npy", "surprisal.npy"))
+    return ancient(f"{fit(wildcards).latents_folder}/surprisal.npy")
+
+
+def fitted_fold(wildcards):
+    """The fold that is fitted: of people's answers, val has the clips that they labelled."""
+    answered = wildcards.protocol in HUMAN
+    fold = f"{paths.of_fold}.answered.tsv" if answered else paths.fold
+    return fold.format(**wildcards)
+
+
+def fitted_manifest(wildcards):
+    """The manifest that val's and test's labels are read from."""
+    answered = wildcards.protocol in HUMAN
+    manifest = f"{paths.of_fold}.answered.manifest.tsv" if answered else paths.manifest
+    return manifest.format(**wildcards)
 
 
 def fraction(wildcards):
-    """The labelled fraction of a round; 0 in paths without a round wildcard."""
+    """The labelled fraction of a round; round 0's path has no wildcard for it."""
     return CONFIG["budget"][int(wildcards.get("round", 0))]
-
-
-def oracle_settings(wildcards):
-    """How the simulated annotators of a protocol err, or how people's answers are counted."""
-    return CONFIG["protocols"][wildcards.protocol]["oracle"]
 
 
 def queried_fraction(wildcards):
@@ -84,58 +111,237 @@ def queried_fraction(wildcards):
     return labelled_fraction(CONFIG["budget"], int(wildcards.round), shift)
 
 
-def initial_settings(wildcards):
-    """What the K-means initialisation of a protocol depends on."""
-    if CONFIG["protocols"][wildcards.protocol]["initial"] == "released":
-        return {"method": "released"}
-    return CONFIG["initial"]
+def oracle_settings(wildcards):
+    """How the simulated annotators of a protocol err, or how people's answers are counted."""
+    return CONFIG["protocols"][wildcards.protocol]["oracle"]
 
 
-def settings_of_fit(wildcards):
-    """What a fit depends on, and no more."""
-    settings = fit_settings(CONFIG["protocols"][wildcards.protocol])
-    # at its default it is no setting, so that results from before it existed stay valid
-    own = {} if CONFIG["precision"] == "auto" else {"precision": CONFIG["precision"]}
-    return {**settings, **own}
-
-
-def scoring_settings(wildcards):
-    """What a pool's scores depend on besides clips and labels, the methods' versions included."""
-    tapt = CONFIG["tapt"].get(wildcards.start, {})
+def fit_files(folder):
+    """The outputs of a fit."""
     return {
-        "methods": METHODS,
-        "backbone": backbone_settings(wildcards.backbone),
-        "tapt": {
-            key: value
-            for key, value in tapt.items()
-            if key not in ("seed_per_run", "accumulation")
-        },
-        "fit": settings_of_fit(wildcards),
-        **query_settings(CONFIG["protocols"][wildcards.protocol]),
-        **PRECISION,
-        **{key: CONFIG[key] for key in ("classes", "device", "threads")},
+        "metrics": f"{folder}/metrics.json",
+        "predictions": f"{folder}/predictions.tsv",
+        "pool": f"{folder}/pool.tsv",
+        "history": f"{folder}/history.tsv",
+        "timing": f"{folder}/timing.json",
+        "weights": f"{folder}/model/model.safetensors",
+        "config": f"{folder}/model/config.json",
     }
 
 
-def rounds_so_far(wildcards, name):
-    """A file of every round up to this one; round 0 is shared, as in `previous_round`."""
-    strategy, _, last = wildcards.place.rpartition("/")
-    known = dict(wildcards.items())
-    own = SEED.format(**known)
-    if not strategy:
-        return [f"{own}/round0/{name}"]
-    known["protocol"] = round0_protocol(CONFIG["protocols"], wildcards.protocol)
-    later = range(1, int(last.removeprefix("round")) + 1)
-    return [
-        f"{SEED.format(**known)}/round0/{name}",
-        *(f"{own}/{strategy}/round{index}/{name}" for index in later),
-    ]
+# Params that a rule shares with the same rule for people's answers, or for round 0.
+INITIAL = {
+    "settings": lambda w: step_settings.of_initial(CONFIG, w.protocol),
+    "fraction": CONFIG["budget"][0],
+    "classes": CONFIG["classes"],
+}
+QUERY = {
+    "fraction": queried_fraction,
+    "options": lambda w: step_settings.of_strategy(CONFIG, w.strategy),
+    "classes": CONFIG["classes"],
+}
+FIT = {
+    "settings": lambda w: step_settings.of_fit(CONFIG, w.protocol),
+    "fraction": fraction,
+    "step": lambda w: [w.get("strategy", ""), int(w.get("round", 0))],
+    "classes": CONFIG["classes"],
+    **ON_DEVICE,
+}
 
 
-def planned_fraction(wildcards):
-    """The labelled fraction that the next round of the config's budget brings, None after the last."""
-    index = int(wildcards.place.rpartition("round")[2]) + 1
-    if index >= len(CONFIG["budget"]):
-        return None
-    shift = CONFIG["protocols"][wildcards.protocol]["budget_shift"]
-    return labelled_fraction(CONFIG["budget"], index, shift)
+rule save_settings:
+    output:
+        settings=f"{paths.start}/settings.json",
+    log:
+        f"{paths.start}/log/save_settings.log",
+    localrule: True
+    conda:
+        "../envs/environment.yaml"
+    resources:
+        mem_mb=500,
+        runtime=10,
+    params:
+        method_version="settings-1",
+        settings=lambda w: step_settings.of_scores(
+            CONFIG, w.protocol, w.backbone, w.start
+        ),
+    message:
+        "Settings that the scores of {wildcards.protocol}, {wildcards.start} depend on"
+    script:
+        "../workflow/scripts/save_settings.py"
+
+
+rule initial_set:
+    input:
+        fold=paths.fold,
+        manifest=paths.manifest,
+        latents=lambda w: backbone_latents(w) if w.init == "kmeans" else [],
+    output:
+        initial=f"{paths.seed}/initial.tsv",
+        labelled=f"{paths.round0}/labelled.tsv",
+        timing=f"{paths.seed}/initial_timing.json",
+    log:
+        f"{paths.seed}/log/initial_set.log",
+    wildcard_constraints:
+        init=ITERATIVE,
+        protocol=one_of(SIMULATED),
+    conda:
+        "../envs/environment.yaml"
+    resources:
+        **REQUESTS.of("initial_set"),
+    params:
+        **INITIAL,
+        method_version="initial-1",
+        oracle=oracle_settings,
+    message:
+        "Initial set ({wildcards.init}), fold {wildcards.fold}, seed {wildcards.seed}"
+    script:
+        "../workflow/scripts/initial_set.py"
+
+
+rule acquire:
+    input:
+        pool=lambda w: ancient(previous_round(w, "pool.tsv")),
+        settings=f"{paths.start}/settings.json",
+        labelled=lambda w: previous_round(w, "labelled.tsv"),
+        manifest=paths.manifest,
+    output:
+        query=f"{paths.round}/query.tsv",
+        labelled=f"{paths.round}/labelled.tsv",
+        timing=f"{paths.round}/query_timing.json",
+    log:
+        f"{paths.round}/log/acquire.log",
+    wildcard_constraints:
+        init=ITERATIVE,
+        round="[1-9][0-9]*",
+        strategy=one_of(FROM_SCORES),
+        protocol=one_of(SIMULATED),
+    localrule: True
+    conda:
+        "../envs/environment.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        **QUERY,
+        method_version="acquire-1",
+        oracle=oracle_settings,
+    message:
+        "{wildcards.strategy} chooses the clips of round {wildcards.round}"
+    script:
+        "../workflow/scripts/acquire.py"
+
+
+# Strategies that look at more than the pool's scores run the model of the round before, or read
+# what the start model made of every clip. Everything but the clips is frozen with the query.
+rule acquire_with_features:
+    input:
+        pool=lambda w: ancient(previous_round(w, "pool.tsv")),
+        settings=f"{paths.start}/settings.json",
+        labelled=lambda w: previous_round(w, "labelled.tsv"),
+        manifest=paths.manifest,
+        model=model_to_query,
+        latents=latents_to_query,
+        cnn_latents=cnn_latents_to_query,
+        surprisal=surprisal_to_query,
+    output:
+        query=f"{paths.round}/query.tsv",
+        labelled=f"{paths.round}/labelled.tsv",
+        timing=f"{paths.round}/query_timing.json",
+    log:
+        f"{paths.round}/log/acquire.log",
+    wildcard_constraints:
+        init=ITERATIVE,
+        round="[1-9][0-9]*",
+        strategy=one_of(FROM_FEATURES),
+        protocol=one_of(SIMULATED),
+    conda:
+        "../envs/environment.yaml"
+    threads: CONFIG["threads"]
+    resources:
+        **REQUESTS.of("acquire_with_features"),
+    params:
+        **QUERY,
+        **ON_DEVICE,
+        method_version="acquire-features-1",
+        oracle=oracle_settings,
+    message:
+        "{wildcards.strategy} looks at the pool and chooses the clips of round {wildcards.round}"
+    script:
+        "../workflow/scripts/acquire.py"
+
+
+# A round of an iterative arm, or one budget of a one-shot arm.
+rule fit_round:
+    input:
+        labelled=f"{paths.round}/labelled.tsv",
+        fold=fitted_fold,
+        manifest=fitted_manifest,
+        latents=start_latents,
+        start=start_weights,
+        previous=model_to_warm_start,
+    output:
+        **fit_files(paths.round),
+    log:
+        f"{paths.round}/log/fit.log",
+    conda:
+        "../envs/environment.yaml"
+    threads: CONFIG["threads"]
+    resources:
+        **REQUESTS.of("fit_round"),
+    params:
+        **FIT,
+        method_version=METHODS["fit"],
+    message:
+        "Fine-tuning round {wildcards.round}: {wildcards.start}, {wildcards.init}, "
+        "{wildcards.strategy}, fold {wildcards.fold}, seed {wildcards.seed}"
+    script:
+        "../workflow/scripts/fit_round.py"
+
+
+use rule fit_round as fit_round0 with:
+    input:
+        labelled=f"{paths.round0}/labelled.tsv",
+        fold=fitted_fold,
+        manifest=fitted_manifest,
+        latents=start_latents,
+        start=start_weights,
+    output:
+        **fit_files(paths.round0),
+    log:
+        f"{paths.round0}/log/fit.log",
+    wildcard_constraints:
+        init=ITERATIVE,
+    params:
+        **FIT,
+        method_version=METHODS["fit of round 0"],
+    message:
+        "Fine-tuning round 0, shared by all strategies: {wildcards.start}, {wildcards.init}, "
+        "fold {wildcards.fold}, seed {wildcards.seed}"
+
+
+rule oneshot_subset:
+    input:
+        fold=paths.fold,
+        manifest=paths.manifest,
+    output:
+        labelled=f"{paths.round}/labelled.tsv",
+    log:
+        f"{paths.round}/log/oneshot_subset.log",
+    wildcard_constraints:
+        init="oneshot",
+    localrule: True
+    conda:
+        "../envs/environment.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        method_version="oneshot-1",
+        fraction=fraction,
+        oracle=oracle_settings,
+        classes=CONFIG["classes"],
+    message:
+        "Random subset of budget {wildcards.round}, fold {wildcards.fold}, seed {wildcards.seed}"
+    script:
+        "../workflow/scripts/oneshot_subset.py"

@@ -17,7 +17,7 @@ rule save_config:
     conda:
         "../envs/environment.yaml"
     params:
-        config=saved_config(),
+        config=step_settings.saved(CONFIG),
     message:
         "Saving the resolved configuration of {RUN}"
     script:

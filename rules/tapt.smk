@@ -1,29 +1,35 @@
 """Task-adaptive pre-training on the train split of a fold, and the adapted model's latents.
 
-REQUIRED INPUTS: results/{run}/backbone/{backbone}/model.safetensors,
-                 results/{run}/{split}/datasets/{dataset}/{manifest,fold{fold}}.tsv
-OUTPUTS: results/{run}/{split}/tapt/... and latents/... of start {start}
+REQUIRES results/{run}/backbone/{backbone}/model.safetensors,
+         results/{run}/{split}/datasets/{dataset}/{manifest,fold{fold}}.tsv
+MAKES results/{run}/{split}/tapt/... and latents/... of start {start}
 """
 
-TAPT = "{backbone}/{start}/{dataset}/fold{fold}/seed{seed}"
+PSEUDO_LABELLED = [name for name in CONFIG["tapt"] if start_uses_labels(CONFIG, name)]
+# What tells a run of TAPT from the others.
+TAPT_RUN = {
+    "dataset": lambda w: w.dataset,
+    "fold": lambda w: int(w.fold),
+    "seed": lambda w: int(w.seed),
+}
 
 
 rule tapt:
     input:
-        weights=f"results/{RUN}/backbone/{{backbone}}/model.safetensors",
-        manifest=f"results/{RUN}/{{split}}/datasets/{{dataset}}/manifest.tsv",
-        fold=f"results/{RUN}/{{split}}/datasets/{{dataset}}/fold{{fold}}.tsv",
+        weights=f"{paths.backbone}/model.safetensors",
+        manifest=paths.manifest,
+        fold=paths.fold,
     output:
-        config=f"results/{RUN}/{{split}}/tapt/{TAPT}/config.json",
-        weights=f"results/{RUN}/{{split}}/tapt/{TAPT}/model.safetensors",
-        preprocessor=f"results/{RUN}/{{split}}/tapt/{TAPT}/preprocessor_config.json",
-        log=f"results/{RUN}/{{split}}/tapt/{TAPT}/log.tsv",
-        timing=f"results/{RUN}/{{split}}/tapt/{TAPT}/timing.json",
-        summary=f"results/{RUN}/{{split}}/tapt/{TAPT}/summary.json",
+        config=f"{paths.tapt}/config.json",
+        weights=f"{paths.tapt}/model.safetensors",
+        preprocessor=f"{paths.tapt}/preprocessor_config.json",
+        log=f"{paths.tapt}/log.tsv",
+        timing=f"{paths.tapt}/timing.json",
+        summary=f"{paths.tapt}/summary.json",
     log:
-        f"results/{RUN}/{{split}}/log/tapt/{TAPT}.log",
+        f"{paths.split_logs}/tapt/{paths.tapt_run}.log",
     wildcard_constraints:
-        start=one_of(tapt_starts(pseudo_labelled=False)),
+        start=one_of(name for name in CONFIG["tapt"] if name not in PSEUDO_LABELLED),
     conda:
         "../envs/environment.yaml"
     threads: REQUESTS.cpus("tapt")
@@ -31,67 +37,45 @@ rule tapt:
         **REQUESTS.of("tapt"),
         accumulation=lambda w: CONFIG["tapt"][w.start]["accumulation"],  # no param: another one makes no result old
     params:
+        **ON_DEVICE,
+        **TAPT_RUN,
         method_version=METHODS["tapt"],
-        settings=tapt_settings,
-        dataset=lambda w: w.dataset,
-        fold=lambda w: int(w.fold),
-        seed=lambda w: int(w.seed),
-        device=CONFIG["device"],
-        threads=CONFIG["threads"],
-        state=f"results/{RUN}/{{split}}/state/tapt/{TAPT}",
+        settings=lambda w: step_settings.of_tapt(CONFIG, w.start),
+        state=f"{paths.split_state}/tapt/{paths.tapt_run}",
     message:
         "TAPT ({wildcards.start}) on {wildcards.dataset}, fold {wildcards.fold}"
     script:
         "../workflow/scripts/tapt.py"
 
 
-rule tapt_latents:
+use rule pretrained_latents as tapt_latents with:
     input:
-        weights=f"results/{RUN}/{{split}}/tapt/{TAPT}/model.safetensors",
-        manifest=f"results/{RUN}/{{split}}/datasets/{{dataset}}/manifest.tsv",
+        weights=f"{paths.tapt}/model.safetensors",
+        manifest=paths.manifest,
     output:
-        latents=f"results/{RUN}/{{split}}/latents/{TAPT}/latents.npy",
-        index=f"results/{RUN}/{{split}}/latents/{TAPT}/index.tsv",
-        means=f"results/{RUN}/{{split}}/latents/{TAPT}/means.npy",
-        timing=f"results/{RUN}/{{split}}/latents/{TAPT}/timing.json",
+        **latents_in(paths.tapt_latents),
     log:
-        f"results/{RUN}/{{split}}/log/latents/{TAPT}.log",
-    conda:
-        "../envs/environment.yaml"
-    threads: CONFIG["threads"]
-    resources:
-        **REQUESTS.of("tapt_latents"),
+        f"{paths.split_logs}/latents/{paths.tapt_run}.log",
     params:
-        **PRECISION,
+        **ON_DEVICE,
+        **step_settings.of_latents(CONFIG),
         method_version=METHODS["tapt latents"],
-        device=CONFIG["device"],
-        threads=CONFIG["threads"],
     message:
         "Frozen CNN outputs after TAPT, {wildcards.dataset}, fold {wildcards.fold}"
-    script:
-        "../workflow/scripts/extract_latents.py"
 
 
-rule tapt_surprisal:
+use rule pretrained_surprisal as tapt_surprisal with:
     input:
-        weights=f"results/{RUN}/{{split}}/tapt/{TAPT}/model.safetensors",
-        latents=f"results/{RUN}/{{split}}/latents/{TAPT}/latents.npy",
+        weights=f"{paths.tapt}/model.safetensors",
+        latents=f"{paths.tapt_latents}/latents.npy",
     output:
-        surprisal=f"results/{RUN}/{{split}}/latents/{TAPT}/surprisal.npy",
-        timing=f"results/{RUN}/{{split}}/latents/{TAPT}/surprisal_timing.json",
+        surprisal=f"{paths.tapt_latents}/surprisal.npy",
+        timing=f"{paths.tapt_latents}/surprisal_timing.json",
     log:
-        f"results/{RUN}/{{split}}/log/surprisal/{TAPT}.log",
-    conda:
-        "../envs/environment.yaml"
-    threads: CONFIG["threads"]
-    resources:
-        **REQUESTS.of("tapt_surprisal"),
+        f"{paths.split_logs}/surprisal/{paths.tapt_run}.log",
     params:
+        **ON_DEVICE,
         method_version="tapt-surprisal-1",
-        options=surprisal_options(),
-        device=CONFIG["device"],
-        threads=CONFIG["threads"],
+        options=step_settings.of_surprisal(CONFIG),
     message:
         "What TAPT's model is surprised by in {wildcards.dataset}, fold {wildcards.fold} (ALPs)"
-    script:
-        "../workflow/scripts/extract_surprisal.py"

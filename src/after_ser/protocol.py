@@ -1,8 +1,6 @@
 """The switches of a fine-tuning protocol, and which steps each of them can change.
 
-Their defaults are the paper's protocol. A switch at its default is left out of what a step is
-said to depend on, so that results from before the switch existed stay valid. Light on imports:
-the Snakefile reads this.
+Their defaults are the paper's protocol. Light on imports: the Snakefile reads this.
 """
 
 from __future__ import annotations
@@ -27,22 +25,31 @@ SWITCHES = {**TRAINING, **QUERY, **INITIAL}
 FROM_ROUND_1: dict[str, Any] = {**QUERY, "warm_start": True}
 
 
+def without_defaults(settings: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `settings` without those that are at their default: there they are no setting.
+
+    Results from before a setting existed stay valid, and adding one repeats nothing.
+    """
+    return {
+        key: value
+        for key, value in settings.items()
+        if key not in defaults or value != defaults[key]
+    }
+
+
 def fit_settings(protocol: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a fit depends on besides its labelled set, and no more.
 
     Pruning models must not refit them, and the oracle's answers are in the labelled set.
     """
     other = ("keep_models", "oracle", *QUERY, *INITIAL)
-    return {
-        key: value
-        for key, value in protocol.items()
-        if key not in other and not (key in TRAINING and TRAINING[key] == value)
-    }
+    own = {key: value for key, value in protocol.items() if key not in other}
+    return without_defaults(own, TRAINING)
 
 
 def query_settings(protocol: Mapping[str, Any]) -> dict[str, Any]:
     """Return the switches that queries depend on, those at their default left out."""
-    return {key: protocol[key] for key, value in QUERY.items() if protocol[key] != value}
+    return without_defaults({key: protocol[key] for key in QUERY}, QUERY)
 
 
 def labelled_fraction(budget: Sequence[float], index: int, shift: int) -> float:
@@ -71,7 +78,8 @@ def round0_protocol(protocols: Mapping[str, Mapping[str, Any]], name: str) -> st
         return {key: value for key, value in protocol.items() if key not in left_out}
 
     def is_plain(protocol: Mapping[str, Any]) -> bool:
-        return all(protocol.get(key, value) == value for key, value in FROM_ROUND_1.items())
+        own = {key: protocol[key] for key in FROM_ROUND_1 if key in protocol}
+        return not without_defaults(own, FROM_ROUND_1)
 
     own = protocols[name]
     if is_plain(own):

@@ -10,9 +10,9 @@ from typing import Any
 
 import yaml
 
-from after_ser.annotation.state import State, read_state, waiting_line
+from after_ser.annotation.asked import Asked
+from after_ser.annotation.state import waiting_line
 from after_ser.config import resolve
-from after_ser.core.cells import Cell
 from after_ser.errors import InputError
 from after_ser.grid import cells
 from after_ser.people import asks_people
@@ -38,15 +38,15 @@ def ask_people(configfile: Path, audio: str, arguments: list[str]) -> tuple[str,
     root = f"corpora_root=!!str {json.dumps(audio, ensure_ascii=False)} #"
     given = ["--configfile", str(configfile), *arguments, "--config", root]
     config = _config(configfile, audio)
+    asked = Asked(config, cells(config))
     while True:
-        before = _state(config).done
+        before = asked.current_state().done
         status = patient_run([sys.executable, "-m", "snakemake", *given])
         if status:
             raise SystemExit(status)
-        state = _state(config)
+        state = asked.current_state()
         if state.next is None or state.published or state.done == before:
-            pages = [f"{cell.folder}/progress.html" for cell in _asked_cells(config)]
-            return str(config["run"]), given, waiting_line(state, pages)
+            return asked.run, given, waiting_line(state, asked.pages)
 
 
 def patient_run(command: list[str]) -> int:
@@ -77,13 +77,3 @@ def _config(configfile: Path, audio: str) -> dict[str, Any]:
     if not any(asks_people(config, arm["protocol"]) for arm in config["arms"].values()):
         raise InputError(f"{configfile}: no arm's oracle is a person; expected kind: human")
     return config
-
-
-def _asked_cells(config: dict[str, Any]) -> list[Cell]:
-    return [cell for cell in cells(config) if asks_people(config, cell.protocol)]
-
-
-def _state(config: dict[str, Any]) -> State:
-    own = _asked_cells(config)
-    oracle = config["protocols"][own[0].protocol]["oracle"]
-    return read_state(config["run"], len(own), config["classes"], oracle)

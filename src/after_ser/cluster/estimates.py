@@ -345,8 +345,6 @@ ESTIMATES: dict[str, Callable[[Sizes, Wildcards], Estimate]] = {
     "pretrained_latents": _latents,
     "pretrained_surprisal": _surprisal,
     "tapt": _tapt,
-    "tapt_latents": _latents,
-    "tapt_surprisal": _surprisal,
     "ptapt_states": _ptapt_states,
     "ptapt_clusters": _ptapt_clusters,
     "initial_set": _initial_set,
@@ -362,6 +360,8 @@ ESTIMATES: dict[str, Callable[[Sizes, Wildcards], Estimate]] = {
 #: Rules whose jobs are those of another one with other inputs (`use rule`).
 SAME_WORK = {
     "fit_round0": "fit_round",
+    "tapt_latents": "pretrained_latents",
+    "tapt_surprisal": "pretrained_surprisal",
     "ptapt": "tapt",
     "merge_own_corpora": "merge_corpora",
     "ask_initial_set": "initial_set",

@@ -186,7 +186,7 @@ def _rounded(value: float, step: int) -> int:
 ON_GPU = frozenset(
     {
         *("pretrain_backbone", "pretrained_latents", "pretrained_surprisal"),
-        *("tapt", "tapt_latents", "tapt_surprisal", "ptapt_states", "ptapt_clusters"),
+        *("tapt", "ptapt_states", "ptapt_clusters"),
         *("acquire_with_features", "fit_round", "robustness", "fit_baseline"),
         *("fewshot_latents", "fewshot_prefinetune", "fewshot_adapt"),
     }

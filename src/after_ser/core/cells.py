@@ -39,6 +39,16 @@ class Fit:
         return self.round_folder(self.round)
 
     @property
+    def previous_folder(self) -> str:
+        """The folder of the round before."""
+        return self.round_folder(self.round - 1)
+
+    @property
+    def seed_folder(self) -> str:
+        """The folder of the initial set and round 0, which the strategies share."""
+        return self._fill(TEMPLATES.seed, protocol=self.round0_protocol)
+
+    @property
     def metrics(self) -> str:
         """The path of this round's metrics.json."""
         return f"{self.folder}/metrics.json"
@@ -72,6 +82,10 @@ class Fit:
     def fold_table(self) -> str:
         """The path of the table that says which clips are train, val and test."""
         return self._fill(TEMPLATES.fold)
+
+    def of_fold(self, ending: str) -> str:
+        """Return the path of another file about the fold, e.g. fold1.answers.json."""
+        return f"{self._fill(TEMPLATES.of_fold)}.{ending}"
 
     @property
     def injected(self) -> str:
@@ -107,7 +121,7 @@ class Fit:
         """(pool.tsv, query.tsv): what this round's query chose from, and the query."""
         if self.schedule == "oneshot" or self.round == 0:
             return None
-        return f"{self.round_folder(self.round - 1)}/pool.tsv", f"{self.folder}/query.tsv"
+        return f"{self.previous_folder}/pool.tsv", f"{self.folder}/query.tsv"
 
     @property
     def lineage(self) -> list[tuple[str, str]]:
@@ -130,8 +144,7 @@ class Fit:
         steps += [("latents", f"{folder}/timing.json") for folder in latents]
         if self.schedule == "oneshot":
             return [*steps, ("fit", f"{self.folder}/timing.json")]
-        initial = self._fill(TEMPLATES.seed, protocol=self.round0_protocol)
-        steps.append(("initial", f"{initial}/initial_timing.json"))
+        steps.append(("initial", f"{self.seed_folder}/initial_timing.json"))
         if "surprisal" in needs:
             steps.append(("query", f"{self.latents_folder}/surprisal_timing.json"))
         for index in range(self.round + 1):

@@ -17,9 +17,9 @@ from after_ser.plan.disk import disk_bytes
 #: Rules by the kind of work that most of their operations are; any other one scores.
 _TAPT = frozenset({"tapt", "pretrain_backbone", "ptapt_states"})
 _FIT = frozenset({"fit_round", "fit_baseline", "fewshot_prefinetune", "fewshot_adapt"})
-_CNN = frozenset({"pretrained_latents", "tapt_latents", "fewshot_latents"})
+_CNN = frozenset({"pretrained_latents", "fewshot_latents"})
 #: Rules that import transformers, which takes seconds more than torch alone.
-_TRANSFORMERS = _TAPT | _CNN | {"robustness", "pretrained_surprisal", "tapt_surprisal"}
+_TRANSFORMERS = _TAPT | _CNN | {"robustness", "pretrained_surprisal"}
 #: What is no wav2vec 2.0: a request has an upper bound, of which this share was used in the demo
 #: (one thread of an AMD EPYC; a baseline's depends on its size).
 _SHARE_USED = {
@@ -31,7 +31,6 @@ _SHARE_USED = {
     "initial_set": 0.1,
     "acquire_with_features": 0.1,
     "pretrained_latents": 0.15,
-    "tapt_latents": 0.15,
     "robustness": 0.3,
     "merge_corpora": 0.01,
     "make_fold": 0.01,

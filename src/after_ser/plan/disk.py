@@ -55,12 +55,10 @@ _RULES: dict[str, Callable[[Requests, Wildcards], float]] = {
     "materialise_backbone": _checkpoint,
     "tapt": _checkpoint,
     "pretrained_latents": _latents,
-    "tapt_latents": _latents,
     "fewshot_latents": lambda r, w: (
         1e6 * r.shape(w).latents_mb * speech_of(r.config, w["corpus"]).seconds
     ),
     "pretrained_surprisal": lambda r, w: _FLOAT * _SURPRISAL_BINS * r.dataset(w).clips,
-    "tapt_surprisal": lambda r, w: _FLOAT * _SURPRISAL_BINS * r.dataset(w).clips,
     "ptapt_states": lambda r, w: _FLOAT * _STATES * 100 * r.dataset(w).seconds,
     "extract_features": lambda r, w: 8.0 * _FUNCTIONALS * r.dataset(w).clips,
     "fit_round": _fit,
