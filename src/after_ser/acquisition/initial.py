@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from after_ser.acquisition.base import Floats
+from after_ser.runtime.seeding import derive_seed, rng
 
 
 @dataclass(frozen=True)
@@ -110,9 +114,40 @@ def released_picks(
     return picks, clusters, similarity[clusters, picks]
 
 
-def random_initial(n: int, count: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+def random_initial(n: int, count: int, draw: np.random.Generator) -> npt.NDArray[np.int64]:
     """Return `count` of n clips drawn uniformly without replacement.
 
     A prefix of one permutation, so that larger fractions contain smaller ones.
     """
-    return rng.permutation(n)[:count].astype(np.int64)
+    return draw.permutation(n)[:count].astype(np.int64)
+
+
+def initial_query(
+    utts: Sequence[str],
+    count: int,
+    seed_parts: tuple[str | int, ...],
+    means: Floats | None,
+    settings: Mapping[str, Any],
+) -> pd.DataFrame:
+    """Return the initial set of `count` clips: utt, rank (from 1), score and, by K-means, cluster.
+
+    means: [N, D] of the clips, for K-means with k_min and k_max of `settings` or, with `method:
+    released`, as the released code has it; None draws at random.
+    """
+    columns: dict[str, Any] = {"score": 0.0}
+    if means is None:
+        picks = random_initial(len(utts), count, rng(*seed_parts))
+    elif settings.get("method") == "released":
+        picks, clusters, cosine = released_picks(means, count, derive_seed(*seed_parts))
+        columns = {"score": cosine, "cluster": clusters, "k": clusters.max() + 1}
+    else:
+        found = cluster(means, settings["k_min"], settings["k_max"], derive_seed(*seed_parts))
+        picks = nearest_to_centres(found, count)
+        columns = {
+            "score": -found.distance[picks],
+            "cluster": found.assignment[picks],
+            "k": found.k,
+            "knee_found": found.knee_found,
+        }
+    ranks = range(1, len(picks) + 1)
+    return pd.DataFrame({"utt": [utts[i] for i in picks], "rank": ranks, **columns})

@@ -19,6 +19,14 @@ def unscored_query(utts: Sequence[str]) -> pd.DataFrame:
     )
 
 
+def asked_before(frozen: str | Path | None) -> pd.DataFrame | None:
+    """Return the query that people were asked already, which stays; None where it is to be made.
+
+    `frozen` is where a published query lies, None where people are not asked.
+    """
+    return read_tsv(frozen) if frozen is not None and Path(frozen).exists() else None
+
+
 def empty_query() -> pd.DataFrame:
     """Return the query of a round that has nothing to ask for."""
     return pd.DataFrame(columns=COLUMNS, dtype=str)
