@@ -82,8 +82,11 @@ def test_under_autocast_it_is_in_bfloat16():
     torch.manual_seed(1)
     model = encoder(ARCH)
     given = torch.randn(2, 16_000)
+    model.requires_grad_(False)
     plain = latents_of(model, given)
     with torch.autocast("cpu", torch.bfloat16):
         found = latents_of(model, given)
-    assert not torch.equal(plain, found.float())
-    torch.testing.assert_close(found.float(), plain, rtol=0.1, atol=0.1)
+    assert found.dtype == torch.bfloat16
+    # each layer rounds its weights, what it is given and what it makes, to 8 bits
+    roundings = 3 * len(model.conv_layers)
+    assert 0 < float((found.float() - plain).norm() / plain.norm()) < roundings * 2**-8

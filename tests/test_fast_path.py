@@ -185,10 +185,10 @@ def test_the_same_clips_are_chosen(folder, head):
         view(np.exp(log_probabilities(logits)), pooled, expected),
     )
     for name in ("entropy", "margin", "least_confidence", "coreset", "kmeans", "badge"):
-        chosen = [
-            strategy(name).select(way, TAKEN, np.random.default_rng(1)).indices for way in ways
-        ]
-        assert list(chosen[0]) == list(chosen[1]), name
+        one, two = (strategy(name).select(way, TAKEN, np.random.default_rng(1)) for way in ways)
+        np.testing.assert_allclose(one.scores, two.scores, atol=10 * CLOSE, err_msg=name)
+        if name != "kmeans":  # both clips of a cluster of two are equally far from its centre
+            assert list(one.indices) == list(two.indices), name
 
 
 def test_sixteen_bits_say_nearly_the_same(folder):

@@ -26,6 +26,7 @@ from after_ser.runtime.seeding import rng
 
 SCRIPTS = Path(__file__).parents[1] / "workflow" / "scripts"
 SAME = ("states.safetensors", "states.json", "history.tsv")
+STOPS = (5, 6)  # of 9 steps
 
 
 def weights(module):
@@ -47,10 +48,10 @@ def misled(emotions):
 
 @pytest.fixture(scope="module")
 def trained(misled, tmp_path_factory):
-    """A run whose best step, 4 of 9, is before those at which the tests stop it."""
+    """A run whose best step is before those at which the tests stop it."""
     folder = tmp_path_factory.mktemp("trained")
     run(misled, folder)
-    assert json.loads((folder / "out/states.json").read_text())["best_step"] == 4
+    assert json.loads((folder / "out/states.json").read_text())["best_step"] < min(STOPS)
     return folder / "out"
 
 
@@ -261,7 +262,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_does_not(misled, trained
     assert (tmp_path / "b" / SAME[0]).read_bytes() != (trained / SAME[0]).read_bytes()
 
 
-@pytest.mark.parametrize("step", [5, 6])
+@pytest.mark.parametrize("step", STOPS)
 def test_a_terminated_stage_goes_on_as_if_it_had_not_been(
     misled, trained, tmp_path, monkeypatch, step, capsys
 ):

@@ -2,7 +2,6 @@
 
 import csv
 import hashlib
-import time
 from collections import Counter
 from dataclasses import replace
 
@@ -351,13 +350,6 @@ def test_unseen_speakers_are_recognised_well_but_not_perfectly(corpora, tmp_path
         recall = recall_score(heard, guessed, average="macro")
         print(f"unweighted accuracy over unseen sessions: {recall:.3f}")
         assert low < recall < high
-
-
-def test_speed():
-    _says("speed", "neutral")
-    start = time.perf_counter()
-    seconds = sum(len(_says("speed", FOUR[i % 4], number=i)) / SAMPLE_RATE for i in range(12))
-    print(f"synthesis runs at {seconds / (time.perf_counter() - start):.0f} x real time")
 
 
 def test_wrong_requests_are_one_line_errors(tmp_path):

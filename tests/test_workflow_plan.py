@@ -2,6 +2,7 @@
 
 import inspect
 import os
+from functools import cache
 
 import pytest
 from workflow_runs import (
@@ -26,9 +27,6 @@ from after_ser.grid import cells
 
 pytestmark = pytest.mark.slow
 
-#: CPU seconds for 14,600 jobs: 30 to 60, as busy as the machine is; growth with the
-#: square of the jobs would be ten times that.
-PLANNING = 240
 PRESETS = sorted(set((REPO / "config").glob("*.yaml")) - {REPO / "config/downloads.yaml"})
 AFTER = "tapt/merged/fold{fold}/kmeans/seed0/entropy"
 FIT_FILES = {
@@ -49,13 +47,24 @@ def round_files(chain, index, folds=(1, 2), names=ROUND_FILES):
     }
 
 
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory):
+    """A function from a preset to its jobs by rule and the CPU seconds of its dry run."""
+
+    @cache
+    def planned(preset):
+        before = os.times()
+        folder = tmp_path_factory.mktemp(preset.stem)
+        run = snakemake(folder, preset, "--dry-run", "--quiet", "rules")
+        assert run.status == 0, run.output[-3000:]
+        return planned_jobs(run.output), cpu_seconds(before)
+
+    return planned
+
+
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.name)
-def test_a_preset_is_planned_without_any_data(preset, tmp_path):
-    before = os.times()
-    run = snakemake(tmp_path, preset, "--dry-run", "--quiet", "rules")
-    assert run.status == 0, run.output[-3000:]
-    assert cpu_seconds(before) < PLANNING
-    jobs = planned_jobs(run.output)
+def test_a_preset_is_planned_without_any_data(preset, plan):
+    jobs, _ = plan(preset)
     found = list(cells(resolved(safe_load(preset.read_text(encoding="utf-8")))))
     rounds = {cell.folder for cell in found}
     fits = sum(jobs.get(rule, 0) for rule in ("fit_round", "fit_round0", "fit_oneshot"))
@@ -80,6 +89,15 @@ def test_a_preset_is_planned_without_any_data(preset, tmp_path):
         assert {cell.fold for cell in found} == {1, 2, 3, 4, 5}
         assert {c.fold for c in found if c.dataset == "savee"} == {1, 2, 3, 4}, "a speaker each"
         assert {cell.seed for cell in found} == set(range(10))
+
+
+def test_a_job_of_a_large_plan_costs_no_more_than_one_of_a_small_plan(plan):
+    """Ten times the jobs: at a cost that grows with their square, each would cost ten times."""
+    (small, seconds), (large, more) = (
+        plan(REPO / f"config/{name}.yaml") for name in ("demo-full", "paper")
+    )
+    assert sum(large.values()) > 8 * sum(small.values())
+    assert more / sum(large.values()) < 2 * seconds / sum(small.values())
 
 
 def test_a_new_arm_plans_its_own_rounds_and_nothing_that_exists(tiny_run, tmp_path):
