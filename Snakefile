@@ -10,7 +10,8 @@ from snakemake.utils import min_version
 
 min_version("9.27")
 
-# A preset is complete. Snakemake merges configs, so the demo's must not be loaded beneath another.
+# Snakemake merges configs, so the demo's must not be loaded beneath another. What any config takes
+# from config/base.yaml is added in rules/common.smk, where it is checked.
 if not workflow.configfiles:
 
     configfile: "config/config.yaml"

@@ -5,7 +5,22 @@ predictions.tsv of the cells that are compared, manifest.tsv
 OUTPUTS: results/{run}/{config.yaml,scores.tsv,times.tsv}, results/{run}/tables/
 """
 
+from after_ser.evaluation.resolved import read_config
+
 TABLE = f"results/{RUN}/tables"
+
+
+def saved_config(wildcards):
+    """The configuration as it is kept with the results: as it lies there, if that says the same.
+
+    Snakemake compares params as text, and the order of keys is no setting.
+    """
+    new = step_settings.saved(CONFIG)
+    try:
+        old = read_config(paths.config)
+    except (OSError, InputError):
+        return new
+    return old if old == new else new
 
 
 rule save_config:
@@ -17,7 +32,7 @@ rule save_config:
     conda:
         "../envs/environment.yaml"
     params:
-        config=step_settings.saved(CONFIG),
+        config=saved_config,
     message:
         "Saving the resolved configuration of {RUN}"
     script:

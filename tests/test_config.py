@@ -11,11 +11,14 @@ from after_ser.errors import InputError
 
 ROOT = Path(__file__).parent.parent
 SCHEMA = ROOT / "config/schema/config.schema.yaml"
-PRESETS = sorted(set((ROOT / "config").glob("*.yaml")) - {ROOT / "config/downloads.yaml"})
+PRESETS = sorted(
+    path for path in (ROOT / "config").glob("*.yaml") if path.stem not in ("base", "downloads")
+)
 
 
 def preset(name="config.yaml"):
-    return yaml.safe_load((ROOT / "config" / name).read_text(encoding="utf-8"))
+    """A preset with all that it takes from base.yaml, and every default."""
+    return resolve(yaml.safe_load((ROOT / "config" / name).read_text(encoding="utf-8")), SCHEMA)
 
 
 @pytest.mark.parametrize("path", PRESETS, ids=lambda path: path.name)
@@ -62,6 +65,7 @@ def change(config, path, value):
         ("arms/after/start", "tapts", 'arms.after.start: there is no start "tapts"'),
         ("arms/after/strategy", "entropie", 'no strategy "entropie"; did you mean "entropy"?'),
         ("arms/after/schedule", "oneshot", "expected strategy random"),
+        ("inside/arms", ["afterr"], 'inside.arms: there is no arm "afterr"; did you mean "after"?'),
         ("figures/figure2/arms", ["afterr"], 'no arm "afterr"; did you mean "after"?'),
         ("tables/table2/budgets", [0.15], "tables.table2: 0.15 is not in budget"),
         ("tables/table2/dataset", "merge", 'no dataset "merge"; did you mean "merged"?'),
@@ -124,14 +128,15 @@ def test_every_key_of_the_schema_is_documented():
 
 def test_argpartition_is_refused_where_there_is_no_score_per_clip(monkeypatch):
     config = preset()
+    released = preset()
     config["arms"]["after-argpartition"]["strategy"] = "random"
     resolve(config, SCHEMA)
     monkeypatch.setattr("after_ser.config.PER_CLIP", frozenset({"margin"}))
     with pytest.raises(InputError) as caught:
-        resolve(preset(), SCHEMA)
-    assert "arms.after-argpartition: strategy entropy chooses a set" in str(caught.value)
+        resolve(released, SCHEMA)
+    assert "strategy entropy chooses a set" in str(caught.value)
     assert "(margin) or selection top-k" in str(caught.value)
-    config = preset()
+    config = released
     for arm in ("after-argpartition", "after-released"):
         config["arms"][arm]["strategy"] = "margin"
     config["arms"]["ft-random"]["protocol"] = "released"  # one-shot arms have no query

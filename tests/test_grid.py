@@ -57,7 +57,7 @@ def test_time_is_charged_for_tapt_latents_initial_set_and_every_round():
 
 def test_a_new_arm_adds_cells_and_changes_none():
     before = set(cells(config()))
-    given = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))
+    given = config()
     arms = {**given["arms"], "new": {"label": "New", "start": "tapt", "strategy": "margin"}}
     figures = given["figures"]
     figures["figure2"]["arms"].append("new")

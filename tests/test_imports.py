@@ -22,7 +22,7 @@ LAYERS = (
     "datasets backbone",
     "tapt finetune",
     # the configuration; what it reads of the studies is light and stands with it
-    "starts config_checks step_settings",
+    "starts config_checks config_library step_settings",
     "fewshot.grid fewshot.check baselines.base baselines.registry baselines.checks",
     "config",
     "grid",

@@ -268,7 +268,7 @@ def test_make_own_says_what_is_missing(tmp_path, monkeypatch):
 def test_the_trial_asks_what_own_asks():
     """Only the backbone, what is learnt with it, and the speech it is made from are smaller."""
     own, trial = (
-        yaml.safe_load((REPO / f"config/{name}.yaml").read_text(encoding="utf-8"))
+        resolve(yaml.safe_load((REPO / f"config/{name}.yaml").read_text(encoding="utf-8")), SCHEMA)
         for name in ("own", "own-trial")
     )
     assert trial["corpora"].pop("synthetic-pretraining")

@@ -200,7 +200,7 @@ def test_weights_of_a_hub_are_pinned():
             if "hub" in backbone:
                 assert re.fullmatch("[0-9a-f]{40}", backbone["revision"]), path
                 pinned += 1
-    assert pinned >= 4
+    assert pinned >= 2
     for revision in ("main", "v1.0", "0b5b8e8", None):
         config = tiny()
         config["backbones"]["other"] = {"hub": "a/b"} | ({"revision": revision} if revision else {})

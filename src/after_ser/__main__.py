@@ -10,7 +10,8 @@ from pathlib import Path
 
 import yaml
 
-from after_ser.annotation.command import ask_people
+from after_ser.annotation.command import SCHEMA, ask_people
+from after_ser.config import resolve
 from after_ser.core.paths import Paths
 from after_ser.errors import InputError
 from after_ser.export.command import add_export
@@ -102,7 +103,7 @@ def choose_preset(preferred: Path, fallback: Path) -> Path:
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
-    config = yaml.safe_load(preferred.read_text(encoding="utf-8"))
+    config = resolve(yaml.safe_load(preferred.read_text(encoding="utf-8")), SCHEMA)
     backbone = config["backbones"][config["backbone"]]
     try:
         hf_hub_download(

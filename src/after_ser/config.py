@@ -22,7 +22,8 @@ from after_ser.config_checks import (
     check_values,
     shortened,
 )
-from after_ser.errors import InputError
+from after_ser.config_library import AGAINST, add_from_library, fill_likes, read_library
+from after_ser.errors import InputError, expect_key
 from after_ser.fewshot.check import check_fewshot
 from after_ser.people import check_own, fill_rounds
 from after_ser.starts import (
@@ -41,24 +42,24 @@ VARIANTS = (
     *("protocol_effect", "tapt_ablation", "tapt_sessions", "figure2", "figure3"),
 )
 VARIANT_NAME = re.compile(r"[a-z0-9_]+(-[A-Za-z0-9]+)*")
-# Keys of a table that name the arm which its `arms` are measured against.
-_AGAINST = ("reference", "random", "baseline")
 
 
 def resolve(config: Config, schema_path: str | os.PathLike[str]) -> Config:
-    """Return `config` with every default filled in, checked against schema and meaning.
+    """Return `config` with all it uses of config/base.yaml and every default, checked.
 
     Raises InputError with one line that names the key, what is wrong and what was expected.
     """
     schema = yaml.load(Path(schema_path).read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
     check_values(config)
-    _add_variants(schema, config)
-    resolved = _with_defaults(config, schema, schema)
+    given, library = fill_likes(config, read_library())
+    _add_variants(schema, given)
+    resolved = _with_defaults(given, schema, schema)
     errors = sorted(
         VALIDATOR(schema).iter_errors(resolved), key=lambda e: [str(part) for part in e.path]
     )
     if errors:
         raise InputError(_describe(errors[0], schema))
+    add_from_library(resolved, _with_defaults(library, schema, schema))
     check_names(resolved)
     fill_rounds(resolved)
     _check_corpora(resolved)
@@ -69,13 +70,13 @@ def resolve(config: Config, schema_path: str | os.PathLike[str]) -> Config:
     check_tapt(resolved)
     _check_schedule(resolved)
     _check_strategies(resolved)
-    fill_baselines(resolved, _expect_key)
-    check_table3(resolved, _expect_key)
+    fill_baselines(resolved)
+    check_table3(resolved)
     _fill_robustness(resolved)
     _check_arms(resolved)
     _check_noise(resolved)
     check_starts_compared(resolved)
-    check_fewshot(resolved, _expect_key)
+    check_fewshot(resolved)
     check_own(resolved)
     return resolved
 
@@ -158,33 +159,25 @@ def _describe(error: ValidationError, schema: Config) -> str:
     return f"config: {where}: {shortened(error)}"
 
 
-def _expect_key(name: str, known: Any, where: str, what: str) -> None:
-    if name in known:
-        return
-    near = difflib.get_close_matches(str(name), [str(key) for key in known], n=1)
-    hint = f'did you mean "{near[0]}"?' if near else f"expected one of: {', '.join(known)}"
-    raise InputError(f'config: {where}: there is no {what} "{name}"; {hint}')
-
-
 def _check_corpora(config: Config) -> None:
     for name, corpus in config["corpora"].items():
         if ("root" in corpus) == ("synthetic" in corpus):
             raise InputError(f"config: corpora.{name}: expected exactly one of root and synthetic")
         for raw, label in corpus["labels"].items():
             if label is not None:
-                _expect_key(label, config["classes"], f"corpora.{name}.labels.{raw}", "class")
+                expect_key(label, config["classes"], f"corpora.{name}.labels.{raw}", "class")
 
 
 def _check_datasets(config: Config) -> None:
     for name, dataset in config["datasets"].items():
         for corpus in [dataset["target"], *dataset["extra"]]:
-            _expect_key(corpus, config["corpora"], f"datasets.{name}", "corpus")
+            expect_key(corpus, config["corpora"], f"datasets.{name}", "corpus")
         if dataset["target"] in dataset["extra"]:
             raise InputError(
                 f"config: datasets.{name}: {dataset['target']} is both target and extra"
             )
         for label in dataset["balance"]["ratio"]:
-            _expect_key(label, config["classes"], f"datasets.{name}.balance.ratio", "class")
+            expect_key(label, config["classes"], f"datasets.{name}.balance.ratio", "class")
         if min(config["folds"]) > dataset["folds"]["groups"]:
             raise InputError(
                 f"config: folds: none of {config['folds']} exists in datasets.{name}, "
@@ -193,7 +186,6 @@ def _check_datasets(config: Config) -> None:
 
 
 def _check_backbones(config: Config) -> None:
-    _expect_key(config["backbone"], config["backbones"], "backbone", "backbone")
     for name, backbone in config["backbones"].items():
         kinds = [kind for kind in ("hub", "folder", "scratch") if kind in backbone]
         where = f"config: backbones.{name}"
@@ -204,7 +196,7 @@ def _check_backbones(config: Config) -> None:
         if (kinds == ["scratch"]) != ("pretraining" in backbone):
             raise InputError(f"{where}: pretraining belongs to scratch, and scratch needs it")
         for corpus in backbone.get("pretraining", {}).get("corpora", {}):
-            _expect_key(corpus, config["corpora"], f"backbones.{name}.pretraining", "corpus")
+            expect_key(corpus, config["corpora"], f"backbones.{name}.pretraining", "corpus")
 
 
 def _check_schedule(config: Config) -> None:
@@ -221,16 +213,12 @@ def _check_schedule(config: Config) -> None:
 def _check_arms(config: Config) -> None:
     for name, arm in config["arms"].items():
         where = f"arms.{name}"
-        _expect_key(arm["start"], ["pretrained", *config["tapt"]], f"{where}.start", "start")
-        _expect_key(arm["strategy"], STRATEGIES, f"{where}.strategy", "strategy")
-        _expect_key(arm["protocol"], config["protocols"], f"{where}.protocol", "protocol")
+        expect_key(arm["strategy"], STRATEGIES, f"{where}.strategy", "strategy")
         if arm["schedule"] == "oneshot" and arm["strategy"] != "random":
             raise InputError(
                 f"config: {where}: a one-shot arm draws its clips before any model exists; "
                 "expected strategy random"
             )
-        if "backbone" in arm:
-            _expect_key(arm["backbone"], config["backbones"], f"{where}.backbone", "backbone")
         _check_selection(config, name)
         check_labels_used(config, name)
     for section in _FIGURES_AND_TABLES:
@@ -238,15 +226,14 @@ def _check_arms(config: Config) -> None:
             where = f"{section}.{name}"
             if "dataset" not in item:  # it shows what the table of its name measures
                 continue
-            _expect_key(item["dataset"], config["datasets"], where, "dataset")
-            for key in _AGAINST:
+            expect_key(item["dataset"], config["datasets"], where, "dataset")
+            for key in AGAINST:
                 if item.get(key) in item.get("arms", []):
                     raise InputError(
                         f"config: {where}: {item[key]} is {key} and among arms; expected only "
                         "the arms that are compared with it"
                     )
             for arm, budgets in requested(item):
-                _expect_key(arm, config["arms"], where, "arm")
                 for fraction in budgets:
                     if fraction not in config["budget"]:
                         raise InputError(
@@ -259,19 +246,17 @@ def _check_arms(config: Config) -> None:
                             f"{config['arms'][arm]['start']} has read all labels of train; "
                             "expected budget 1.0"
                         )
-            if name == "claims":
-                _expect_key(item["protocol"], config["protocols"], where, "protocol")
 
 
 def _check_strategies(config: Config) -> None:
     for name, options in config["strategies"].items():
-        _expect_key(name, STRATEGIES, "strategies", "strategy")
+        expect_key(name, STRATEGIES, "strategies", "strategy")
         defaults = {**STRATEGIES[name].options, **STRATEGIES[name].feature_options}
         for option, value in options.items():
             where = f"strategies.{name}"
             if not defaults:
                 raise InputError(f"config: {where}: this strategy has no options")
-            _expect_key(option, defaults, where, "option")
+            expect_key(option, defaults, where, "option")
             default = defaults[option]
             whole = isinstance(default, int)
             number = isinstance(value, int if whole else int | float)
@@ -303,7 +288,7 @@ def requested(item: Config) -> list[tuple[str, list[float]]]:
         return [(item["arm"], item["budgets"])]
     if "arms" in item:
         arms = list(item["arms"].values() if isinstance(item["arms"], dict) else item["arms"])
-        against = [item[key] for key in _AGAINST if key in item]
+        against = [item[key] for key in AGAINST if key in item]
         pairs = [(arm, item["budgets"]) for arm in [*against, *arms]]
         full = [(item["random"], [item["full_data"]])] if "full_data" in item else []
         return pairs + full
@@ -331,7 +316,7 @@ def _fill_robustness(config: Config) -> None:
         return
     given = wanted.get("budget", {})
     for arm in given if isinstance(given, dict) else ():
-        _expect_key(arm, wanted["arms"], "tables.robustness.budget", "arm")
+        expect_key(arm, wanted["arms"], "tables.robustness.budget", "arm")
     shown: dict[str, float] = {}
     for section in _FIGURES_AND_TABLES:
         for name, item in config[section].items():
@@ -357,7 +342,7 @@ def _check_noise(config: Config) -> None:
     robustness = config["tables"].get("robustness", {})
     for kind, levels in robustness.get("conditions", {}).items():
         where = f"tables.robustness.conditions.{kind}"
-        _expect_key(kind, PERTURBATIONS, "tables.robustness.conditions", "perturbation")
+        expect_key(kind, PERTURBATIONS, "tables.robustness.conditions", "perturbation")
         known = PERTURBATIONS[kind]
         for level in levels:
             if not known.lowest <= level <= known.highest:
@@ -369,7 +354,7 @@ def _check_noise(config: Config) -> None:
         foreign = dataset.get("inject", {}).get("foreign")
         if foreign is not None:
             where = f"datasets.{name}.inject.foreign"
-            _expect_key(foreign["corpus"], config["corpora"], where, "corpus")
+            expect_key(foreign["corpus"], config["corpora"], where, "corpus")
             if foreign["corpus"] in [dataset["target"], *dataset["extra"]]:
                 raise InputError(
                     f"config: {where}: {foreign['corpus']} is a corpus of the dataset; expected "
@@ -395,7 +380,7 @@ def _check_oracle(oracle: Config, classes: list[str], where: str) -> None:
         for label, row in annotator["confusion"].items():
             place = f"{where}.annotators.{index}.confusion.{label}"
             for name in (label, *row):
-                _expect_key(name, classes, place, "class")
+                expect_key(name, classes, place, "class")
             if abs(sum(row.values()) - 1) > 1e-6:
                 raise InputError(
                     f"config: {place}: the shares add up to {sum(row.values()):g}; expected 1"

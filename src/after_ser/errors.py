@@ -1,5 +1,11 @@
 """The one exception that means "the user's input is wrong", shown as a single line."""
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Any
+
+_MOST_NAMED = 12  # names that an error lists
+
 
 class InputError(Exception):
     """Wrong input: the message says what, where, and what was expected, on one line.
@@ -21,3 +27,15 @@ def printable(text: str) -> str:
     return "".join(
         one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in text
     )
+
+
+def expect_key(name: object, known: Iterable[Any], where: str, what: str) -> None:
+    """Raise InputError, with what may have been meant, where the config names no known `what`."""
+    names = [str(key) for key in known]
+    if name in names:
+        return
+    near = get_close_matches(str(name), names, n=1)
+    more = ", ..." if len(names) > _MOST_NAMED else ""
+    listed = ", ".join(names[:_MOST_NAMED]) + more
+    hint = f'did you mean "{near[0]}"?' if near else f"expected one of: {listed}"
+    raise InputError(f'config: {where}: there is no {what} "{name}"; {hint}')

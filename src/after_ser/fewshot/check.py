@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from after_ser.errors import InputError
+from after_ser.errors import InputError, expect_key
 from after_ser.fewshot.grid import BASELINE, is_wanted
 
 Config = dict[str, Any]
 
 
-def check_fewshot(config: Config, expect_key: Callable[[str, Any, str, str], None]) -> None:
-    """Raise InputError for a study that is shown and not there, or that could not be run soundly.
-
-    `expect_key` is the config's own check that a name is one of the known ones.
-    """
+def check_fewshot(config: Config) -> None:
+    """Raise InputError for a study that is shown and not there, or that cannot be run."""
     study = config.get("fewshot")
     if study is None:
         if is_wanted(config):
