@@ -21,7 +21,7 @@ from material import ARCHITECTURES, CLASSES, SAMPLE_RATE, Material, material
 from after_ser.backbone.encode import ClipEncoder
 from after_ser.backbone.latents import Latents, extract_latents
 from after_ser.backbone.transformer import TransformerConfig
-from after_ser.cluster.estimates import TRAINING
+from after_ser.cluster.rules import TRAINING
 from after_ser.cluster.work import Shape
 from after_ser.finetune.classifier import start_classifier
 from after_ser.finetune.precision import has_bf16

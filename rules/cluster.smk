@@ -25,7 +25,7 @@ def check_cluster():
     from after_ser.cluster.preflight import before_submission
 
     try:
-        REQUESTS.places = before_submission(
+        REQUESTS.nodes = before_submission(
             workflow.executor_settings, submitted_jobs()
         )
     except InputError as error:

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from after_ser.cluster.estimates import ESTIMATES
-from after_ser.cluster.places import Place
-from after_ser.cluster.requests import ON_GPU, Request, Requests
+from after_ser.cluster.nodes import Nodes
+from after_ser.cluster.requests import Request, Requests
+from after_ser.cluster.rules import RULES, Gpus
 from after_ser.cluster.work import BASE, LARGE, Speech, shape_of, speech_in, speech_of
 from after_ser.config import resolve
 from after_ser.errors import InputError
@@ -115,7 +115,7 @@ def test_a_fit_grows_with_what_is_labelled_and_ends_with_its_limits():
 @pytest.mark.parametrize("change", [{"device": "cpu"}, {"gpus_per_job": 0}])
 def test_without_gpus_nothing_asks_for_one_and_all_is_slower(change):
     without = paper(**change)
-    for rule in ESTIMATES:
+    for rule in RULES:
         assert not {"gpu", "gres"} & set(Requests(without).of(rule))
     assert asked("tapt", without).minutes > 100 * asked("tapt").minutes
     assert asked("tapt", without).mem_mb > asked("tapt").mem_mb, "activations are in RAM"
@@ -123,8 +123,8 @@ def test_without_gpus_nothing_asks_for_one_and_all_is_slower(change):
 
 def test_rules_without_a_model_ask_for_no_gpu():
     requests = Requests(paper())
-    for rule in ESTIMATES:
-        assert ("gpu" in requests.of(rule)) == (rule in ON_GPU)
+    for rule in RULES:
+        assert ("gpu" in requests.of(rule)) == (RULES[rule].gpus is not Gpus.NONE)
     for strategy, gpus in {"alps": 0, "kmeans": 0, "badge": 1, "batchbald": 1}.items():
         assert asked("acquire_with_features", strategy=strategy).gpus == gpus
     assert [asked("fit_baseline", baseline=b).gpus for b in ("egemaps-svm", "glam")] == [0, 1]
@@ -166,18 +166,18 @@ def test_a_retry_asks_for_more_and_stays_within_a_partition():
     one = Request(gpus=1, cpus=4, mem_mb=1000, minutes=100)
     assert one.on_attempt(2) == Request(1, 4, 1500, 200)
     assert one.on_attempt(3) == Request(1, 4, 2250, 400)
-    places = [
-        Place("short", minutes=110, mem_mb=64_000, cpus=8, gpus=1),
-        Place("long", minutes=300, mem_mb=2_000, cpus=8, gpus=1),
-        Place("cpu", minutes=9_999, mem_mb=64_000, cpus=8, gpus=0),
+    nodes = [
+        Nodes("short", minutes=110, mem_mb=64_000, cpus=8, gpus=1),
+        Nodes("long", minutes=300, mem_mb=2_000, cpus=8, gpus=1),
+        Nodes("cpu", minutes=9_999, mem_mb=64_000, cpus=8, gpus=0),
     ]
-    assert one.on_attempt(2, places) == Request(1, 4, 1500, 200)
-    third = one.on_attempt(3, places)
+    assert one.on_attempt(2, nodes) == Request(1, 4, 1500, 200)
+    third = one.on_attempt(3, nodes)
     assert third == Request(1, 4, 2000, 300)
-    assert any(p.fits(1, 4, third.mem_mb, third.minutes) for p in places), "in one of them, whole"
+    assert any(kind.fits(1, 4, third.mem_mb, third.minutes) for kind in nodes)
     nowhere = Request(gpus=2, cpus=4, mem_mb=1000, minutes=100)
-    assert nowhere.on_attempt(1, places) == nowhere, "what fits nowhere must be seen"
-    unlimited = [Place("any", minutes=math.inf, mem_mb=math.inf)]
+    assert nowhere.on_attempt(1, nodes) == nowhere, "what fits nowhere must be seen"
+    unlimited = [Nodes("any", minutes=math.inf, mem_mb=math.inf)]
     assert one.on_attempt(3, unlimited) == Request(1, 4, 2250, 400)
 
 

@@ -9,7 +9,8 @@ import pytest
 import yaml
 from workflow_runs import TINY, planned_jobs
 
-from after_ser.cluster.estimates import ESTIMATES
+from after_ser.cluster.rules import LOCAL_RULES
+from after_ser.cluster.rules import RULES as SUBMITTED
 
 ROOT = Path(__file__).parent.parent
 #: The rules that run where Snakemake runs, on a login node. Think before adding one: it may read
@@ -57,7 +58,8 @@ def test_every_other_rule_asks_for_what_it_needs():
             assert "REQUESTS" not in text
             continue
         assert f'**REQUESTS.of("{name}"),' in section(text, "resources"), name
-    assert set(ESTIMATES) <= set(RULES)
+    assert set(SUBMITTED) <= set(RULES)
+    assert set(LOCAL_RULES) <= CHEAP | FETCHES
 
 
 def test_no_rule_retries_by_itself():

@@ -10,8 +10,8 @@ import pytest
 import yaml
 from workflow_runs import REPO, SCHEMA, TINY, tiny
 
-from after_ser.cluster.estimates import ESTIMATES, SAME_WORK
 from after_ser.cluster.requests import Requests
+from after_ser.cluster.rules import RULES, SAME_WORK
 from after_ser.cluster.work import BASE, LARGE, shape_of
 from after_ser.config import resolve
 from after_ser.errors import InputError
@@ -20,7 +20,7 @@ from after_ser.plan.actual import finished_jobs
 from after_ser.plan.architecture import architecture, of_shape
 from after_ser.plan.calibration import Speeds, calibrate, what_is_measured
 from after_ser.plan.cost import Cost, cost_of
-from after_ser.plan.jobs import Job, planned_jobs
+from after_ser.plan.jobs import PlannedJob, planned_jobs
 from after_ser.plan.schedule import wall_seconds
 from after_ser.plan.table import rows_of, text_of
 
@@ -51,7 +51,7 @@ def test_a_step_on_four_gpus_takes_a_quarter_of_the_time():
 
 
 def job(number, *after):
-    return Job(number, "fit_round", {}, after)
+    return PlannedJob(number, "fit_round", {}, after)
 
 
 def test_jobs_wait_for_each_other_for_cores_and_for_gpus():
@@ -76,7 +76,7 @@ def test_a_cost_is_the_requests_work_at_the_measured_speed_without_their_margin(
     assert tapt.seconds == pytest.approx(flops / SPEEDS.tapt + SPEEDS.start_transformers_s)
     assert tapt.disk == pytest.approx(4 * BASE.parameters, rel=0.05)
     fit = cost_of(requests, SPEEDS, "fit_round", WILDCARDS)
-    work = requests.estimate("fit_round", WILDCARDS)
+    work = requests.work("fit_round", WILDCARDS)
     assert 0 < work.forward < work.flops
     trained = (work.flops - work.forward) / SPEEDS.fit
     expected = trained + work.forward / SPEEDS.score + SPEEDS.start_s
@@ -102,8 +102,7 @@ def test_p_tapt_does_not_pay_for_a_backward_of_the_cnn():
     config["tapt"]["p-tapt"] = {**config["tapt"]["tapt"], "objective": "p-tapt"}
     requests = Requests(config)
     tapt, pseudo = (
-        requests.estimate("tapt", {**WILDCARDS, "start": start}).flops
-        for start in ("tapt", "p-tapt")
+        requests.work("tapt", {**WILDCARDS, "start": start}).flops for start in ("tapt", "p-tapt")
     )
     seconds = 20_000 * 250
     assert tapt - pseudo == pytest.approx(2 * BASE.cnn_flops * seconds)
@@ -116,7 +115,7 @@ def test_rules_that_repeat_another_one_are_known():
             if line.startswith("use rule "):
                 words = line.split()
                 found[words[4]] = words[2]
-    asked = {rule: base for rule, base in found.items() if base in ESTIMATES}
+    asked = {rule: base for rule, base in found.items() if base in RULES}
     assert asked == SAME_WORK and len(found) > len(asked)  # the others are local
 
 
@@ -141,15 +140,12 @@ def test_the_plan_of_tiny_is_snakemakes(tmp_path, monkeypatch, capfd):
     assert record["wall_s"] > max(row["seconds"] / row["jobs"] for row in rows.values())
     assert "took / planned" not in text and not (tmp_path / "results/tiny/paper").exists()
     monkeypatch.setattr(command, "calibrate", lambda config: pytest.fail("measured before"))
-    log = "results/tiny/paper/log/tapt/toy/tapt/merged/fold1/seed0.log"
-    assert log in {job.log for job in planned_jobs(REPO / "Snakefile", TINY)[1]}
-    write_record(
-        Path("results/tiny/paper/tapt/toy/tapt/merged/fold1/seed0/timing.json"),
-        "tapt", 10, 14.0, log,
-    )  # fmt: skip
-    Path("results/tiny/paper/tapt/toy/tapt/merged/fold1/seed0/timing.json").write_text(
-        json.dumps({"wall_s": 3.0})
-    )
+    folder = Path("results/tiny/paper/tapt/toy/tapt/merged/fold1/seed0")
+    folder.mkdir(parents=True)
+    (folder / "timing.json").write_text(json.dumps({"wall_s": 3.0}))
+    write_record(folder / "model.safetensors", 11.0, 14.0)
+    write_record(folder / "timing.json", 10.0, 12.0)
+    write_record(Path("results/other/tapt/fold1/seed0/timing.json"), 10.0, 99.0)
     again = command.plan(given, REPO / "Snakefile")
     line = next(line for line in again.splitlines() if line.startswith("tapt "))
     planned = rows["tapt"]["seconds"] / 2
@@ -169,36 +165,28 @@ def test_the_plan_of_tiny_is_snakemakes(tmp_path, monkeypatch, capfd):
     assert json.loads(Path("results/tiny/plan.json").read_text())["gpus"] == 0
 
 
+def write_record(output, begun, ended):
+    """Write what Snakemake keeps of an output."""
+    path = Path(".snakemake/metadata", base64.urlsafe_b64encode(str(output).encode()).decode())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"starttime": begun, "endtime": ended}))
+
+
 def record_of_fits(text):
     line = next(line for line in text.splitlines() if line.startswith("fit_round "))
     return int(line.split()[1])
 
 
-def write_record(output, rule, begun, ended, log="results/tiny/log/x.log", width=200):
-    """Write what Snakemake keeps of an output, a long name in parts as it does."""
-    output.parent.mkdir(parents=True, exist_ok=True)
-    name = base64.urlsafe_b64encode(str(output).encode()).decode()
-    parts = [name[at : at + width] for at in range(0, len(name), width)]
-    path = Path(".snakemake/metadata", *[f"@{part}" for part in parts[:-1]], parts[-1])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"rule": rule, "log": [log], "starttime": begun, "endtime": ended}))
-
-
-def test_finished_jobs_are_counted_once_and_breaks_are_left_out(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    long = Path("results/tiny") / ("x" * 180) / "model.safetensors"
-    write_record(Path("results/tiny/a/metrics.json"), "fit_round", 100.0, 108.0, "results/tiny/a")
-    write_record(long, "fit_round", 100.5, 110.0, "results/tiny/a", width=90)
-    write_record(Path("results/tiny/b/metrics.json"), "fit_round", 105.0, 112.0, "results/tiny/b")
-    write_record(Path("results/tiny/c"), "table2", 1000.0, 1001.0, "results/tiny/c")
-    write_record(Path("results/other/c"), "table2", 2000.0, 2001.0, "results/other/c")
-    Path(".snakemake/metadata/broken").write_text("no JSON")
-    # of the same rules: another run's corpus, and an arm that this config has no more
-    write_record(Path("results/corpora/z"), "table2", 3000.0, 3001.0, "results/corpora/z/log")
-    write_record(Path("results/tiny/old"), "fit_round", 4000.0, 4001.0, "results/tiny/old/log")
-    found, whole = finished_jobs([f"results/tiny/{name}" for name in "abc"])
-    assert found["fit_round"].jobs == 2 and found["fit_round"].seconds == 17.0
-    assert found["table2"].jobs == 1 and whole == 13.0
+def test_finished_jobs_are_counted_once_and_breaks_are_left_out():
+    """Two that ran side by side, a break, a third; the last one is not finished."""
+    spans = [(100.0, 110.0), (105.0, 112.0), (1000.0, 1001.0), None]
+    jobs = [
+        PlannedJob(number, "fit" if number < 2 else "table2", {}, (), ran, 2.0)
+        for number, ran in enumerate(spans)
+    ]
+    actual, running_s = finished_jobs(jobs)
+    assert (actual["fit"].jobs, actual["fit"].seconds, actual["fit"].step_seconds) == (2, 17.0, 4.0)
+    assert actual["table2"].jobs == 1 and running_s == 13.0
 
 
 def test_the_table_says_how_far_the_plan_was_off():

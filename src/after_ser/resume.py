@@ -42,7 +42,7 @@ def resume(run: str, arguments: Sequence[str]) -> list[str]:
 def run_command(command: list[str]) -> None:
     """Become `command`, so that signals reach Snakemake itself."""
     print(f"notice: going on with {' '.join(command[2:])}", file=sys.stderr, flush=True)
-    os.execv(command[0], command)
+    os.execv(command[0], command)  # noqa: S606  no shell is what is wanted
 
 
 def free_folder() -> None:

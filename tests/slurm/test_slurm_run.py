@@ -23,14 +23,14 @@ from slurm_runs import (
 )
 from workflow_runs import REPO, contents, copy_run, finish, resolved
 
-from after_ser.cluster.requests import ON_GPU, Requests
+from after_ser.cluster.requests import Requests
+from after_ser.cluster.rules import Gpus, rule_of
 
 pytestmark = pytest.mark.slurm
 
 #: Files that hold times or show them, and the index, which names the release by its whole path.
 TIMES = ("timing.json", "times.tsv", "table2_time.tsv", ".log")
 SHOWN = re.compile(r"tables/table2\.(md|tex|html)$|results/corpora/[^/]+/index\.tsv$")
-BASE_RULE = {"fit_round0": "fit_round"}
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def slurm_run(cluster, config_file, tmp_path_factory):
 def test_every_model_job_has_a_device_of_its_own_and_no_other_job_has_any(cluster, slurm_run):
     _, jobs = slurm_run
     seen = cluster.seen_devices()
-    on_gpu = [job for job in jobs if BASE_RULE.get(job["rule"], job["rule"]) in ON_GPU]
+    on_gpu = [job for job in jobs if rule_of(job["rule"]).gpus is not Gpus.NONE]
     others = [job for job in jobs if job not in on_gpu]
     assert len(on_gpu) == 12 and len(others) == 12, [job["rule"] for job in jobs]
     for job in on_gpu:
@@ -74,7 +74,7 @@ def test_slurm_was_asked_for_what_the_rules_declare(slurm_run):
     wildcards = {"dataset": "merged", "backbone": "toy", "start": "tapt", "protocol": "paper"}
     assert len(jobs) <= 40
     for job in jobs:
-        rule = BASE_RULE.get(job["rule"], job["rule"])
+        rule = job["rule"].replace("fit_round0", "fit_round")
         corpora = ["toy-emodb", "toy-pretraining"] if "corpus" in rule else [""]
         rounds = ["0", "1"] if rule == "fit_round" else [""]
         expected = [

@@ -14,12 +14,13 @@ from typing import Any
 
 import yaml
 
-from after_ser.cluster.places import (
+from after_ser.cluster.nodes import (
     SINFO,
-    Place,
+    Nodes,
+    counted,
     largest,
-    places_of_file,
-    places_of_sinfo,
+    limits_of_file,
+    nodes_of_sinfo,
     usable,
 )
 from after_ser.errors import InputError
@@ -29,16 +30,16 @@ _TIMEOUT_S = 60
 
 def before_submission(
     settings: Any, jobs: Iterable[tuple[str, int, Mapping[str, Any]]]
-) -> list[Place]:
+) -> list[Nodes]:
     """Check the plugin's settings and every job, and return where jobs can go by themselves.
 
     `settings` are those of the Slurm plugin, `jobs` as in `check_requests`. Raises InputError.
     """
     check_settings(settings.status_command, settings.array_jobs)
     path = settings.partition_config or os.environ.get("SNAKEMAKE_SLURM_PARTITIONS")
-    places, there = find_places(Path(path) if path else None)
-    check_requests(jobs, places, there)
-    return places
+    nodes, present = find_nodes(Path(path) if path else None)
+    check_requests(jobs, nodes, present)
+    return nodes
 
 
 def check_settings(status_command: str | None, array_jobs: str | None) -> None:
@@ -57,18 +58,16 @@ def check_settings(status_command: str | None, array_jobs: str | None) -> None:
 
 def _has_accounting() -> bool:
     """Tell whether slurmctld stores jobs in a database; True where that cannot be found out."""
-    text = _output(("scontrol", "show", "config"))
-    for line in (text or "").splitlines():
+    for line in _output(("scontrol", "show", "config")).splitlines():
         key, _, value = line.partition("=")
         if key.strip() == "AccountingStorageType":
             return not value.strip().endswith("/none")
     return True
 
 
-def find_places(partition_file: Path | None) -> tuple[list[Place], list[Place]]:
+def find_nodes(partition_file: Path | None) -> tuple[list[Nodes], list[Nodes]]:
     """Return (where jobs can go by themselves, all there is on the cluster)."""
-    text = _output(SINFO)
-    there, default = places_of_sinfo(text or "")
+    present, default = nodes_of_sinfo(_output(SINFO))
     allowed = None
     if partition_file is not None:
         try:
@@ -76,29 +75,30 @@ def find_places(partition_file: Path | None) -> tuple[list[Place], list[Place]]:
         except (OSError, yaml.YAMLError) as error:
             reason = " ".join(str(error).split())
             raise InputError(f"{partition_file}: {reason}; expected a partition file") from None
-        allowed = places_of_file(content, str(partition_file))
-    return usable(there, allowed, default, str(partition_file)), there
+        allowed = limits_of_file(content, str(partition_file))
+    return usable(present, allowed, default, str(partition_file)), present
 
 
-def _output(command: Sequence[str]) -> str | None:
+def _output(command: Sequence[str]) -> str:
+    """Return what a command of Slurm prints, "" where there is no such command or it fails."""
     try:
         return subprocess.run(
             command, capture_output=True, text=True, check=True, timeout=_TIMEOUT_S
         ).stdout
     except (OSError, subprocess.SubprocessError):
-        return None
+        return ""
 
 
 def check_requests(
     jobs: Iterable[tuple[str, int, Mapping[str, Any]]],
-    places: Sequence[Place],
-    everywhere: Sequence[Place],
+    nodes: Sequence[Nodes],
+    present: Sequence[Nodes],
 ) -> None:
     """Check that every job fits somewhere, given as (name, threads, resources) of attempt 1.
 
-    `places` are those that a job goes to which names no slurm_partition; one that does is looked
-    for among `everywhere`. Raises InputError that names the first job by name, its request and the
-    largest place.
+    `nodes` are those that a job goes to which names no slurm_partition; one that does is looked
+    for among all that are `present`. Raises InputError that names the first job by name, its
+    request and the largest nodes.
     """
     seen: set[tuple[Any, ...]] = set()
     for name, threads, resources in sorted(jobs, key=lambda job: job[0]):
@@ -110,28 +110,27 @@ def check_requests(
         if request in seen or resources.get("slurm_cluster") or resources.get("clusters"):
             continue
         seen.add(request)
-        among = [p for p in everywhere if p.partition == partition] if partition else list(places)
-        if partition and everywhere and not among:
-            names = ", ".join(dict.fromkeys(place.partition for place in everywhere))
+        among = [n for n in present if n.partition == partition] if partition else list(nodes)
+        if partition and present and not among:
+            names = ", ".join(dict.fromkeys(kind.partition for kind in present))
             raise InputError(
                 f"slurm: {name} is sent to partition {partition}, which this cluster does not "
                 f"have; expected one of {names}"
             )
-        if not among or any(p.fits(gpus, cpus, mem_mb, minutes) for p in among):
-            continue
-        raise InputError(
-            f"slurm: {name} asks for {gpus} GPU{'' if gpus == 1 else 's'}, {cpus} CPU"
-            f"{'' if cpus == 1 else 's'}, {mem_mb:.0f} MB and {minutes:.0f} min, which no "
-            f"partition has (the largest is {largest(among, gpus)}); expected larger limits in "
-            "slurm/partitions.yaml, or less by --set-resources (slurm/README.md)"
-        )
+        if among and not any(kind.fits(gpus, cpus, mem_mb, minutes) for kind in among):
+            raise InputError(
+                f"slurm: {name} asks for {counted(gpus, 'GPU')}, {counted(cpus, 'CPU')}, "
+                f"{mem_mb:.0f} MB and {minutes:.0f} min, which no partition has (the largest is "
+                f"{largest(among, gpus)}); expected larger limits in slurm/partitions.yaml, or "
+                "less by --set-resources (slurm/README.md)"
+            )
 
 
 def _gpus(resources: Mapping[str, Any]) -> int:
     gres = str(resources.get("gres") or "")
-    counts = [part.split(":") for part in gres.split(",") if part.split(":")[0] == "gpu"]
-    if counts:
-        return sum(int(one[-1]) if one[-1].isdigit() else 1 for one in counts)
+    kinds = [part.split(":") for part in gres.split(",") if part.split(":")[0] == "gpu"]
+    if kinds:
+        return sum(int(kind[-1]) if kind[-1].isdigit() else 1 for kind in kinds)
     return int(_number(resources.get("gpu")))
 
 

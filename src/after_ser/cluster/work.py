@@ -1,4 +1,4 @@
-"""How much work a config describes: speech by corpus, and the size of its models.
+"""How much work a job is: speech by corpus, the size of its model, operations, memory and disk.
 
 Nothing is looked up on disk: planning needs no data, and every cluster job reads the Snakefile
 three times.
@@ -6,11 +6,13 @@ three times.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
 Config = dict[str, Any]
+Wildcards = Mapping[str, str]
 SAMPLE_RATE = 16_000
 
 
@@ -24,6 +26,16 @@ class Speech:
     def __add__(self, other: Speech) -> Speech:
         """Return both together."""
         return Speech(self.clips + other.clips, self.seconds + other.seconds)
+
+    @property
+    def samples_mb(self) -> float:
+        """Megabytes of its samples, 16 bits each."""
+        return self.seconds * SAMPLE_RATE * 2 / 1e6
+
+    @property
+    def clip_s(self) -> float:
+        """Mean length of a clip in seconds."""
+        return self.seconds / max(self.clips, 1)
 
     def share(self, part: float) -> Speech:
         """Return this part of it."""
@@ -73,13 +85,13 @@ def speech_of(config: Config, corpus: str) -> Speech:
 def speech_in(config: Config, dataset: str) -> Speech:
     """Return the speech of a dataset: what is used of its corpora, near-duplicates included."""
     entry = config["datasets"][dataset]
-    found = Speech(0, 0)
+    total = Speech(0, 0)
     for corpus in [entry["target"], *entry["extra"]]:
         share = 1.0 if "synthetic" in config["corpora"][corpus] else USED
-        found = found + speech_of(config, corpus).share(share)
+        total = total + speech_of(config, corpus).share(share)
     inject = entry.get("inject", {})
     more = inject.get("duplicates", 0) + inject.get("foreign", {}).get("share", 0)
-    return found.share(1 + more)
+    return total.share(1 + more)
 
 
 @dataclass(frozen=True)
@@ -166,3 +178,63 @@ def shape_of(backbone: Config) -> Shape:
         layers=arch["layers"],
         intermediate=arch["intermediate_size"],
     )
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job as its rule's formula sees it: the resolved config and the job's wildcards."""
+
+    config: Config
+    wildcards: Wildcards
+
+    def section(self, name: str, wildcard: str) -> Config:
+        """Return the entry of a config section that one of the job's wildcards names."""
+        entry: Config = self.config[name][self.wildcards[wildcard]]
+        return entry
+
+    @property
+    def corpus(self) -> Speech:
+        """The speech of the job's corpus."""
+        return speech_of(self.config, self.wildcards["corpus"])
+
+    @property
+    def dataset(self) -> Speech:
+        """The speech of the job's dataset."""
+        return speech_in(self.config, self.wildcards["dataset"])
+
+    @property
+    def shape(self) -> Shape:
+        """The architecture of the job's backbone."""
+        shape = shape_of(self.section("backbones", "backbone"))
+        return replace(shape, latent_bytes=4 if self.config.get("latents") == "float32" else 2)
+
+
+#: Seconds that a training step on a single clip takes on a GPU at least, whatever its size.
+GPU_CLIP_S = 0.05
+
+
+@dataclass(frozen=True)
+class Work:
+    """What one job has to do, without any margin.
+
+    flops: operations of a model; forward: those of them that no backward follows, where the others
+    are training; seconds: what else takes time, on one CPU; single_clips: training steps on one
+    clip at a time; mem_mb: what it holds besides the model; disk: bytes that it leaves in results/;
+    shape: the model; trained_frames: frames of a training batch; on_gpu: False where this job has
+    no use for a GPU though others of its rule have.
+    """
+
+    flops: float = 0.0
+    forward: float = 0.0
+    seconds: float = 0.0
+    single_clips: float = 0.0
+    mem_mb: float = 500.0
+    disk: float = 10_000.0
+    shape: Shape | None = None
+    trained_frames: float = 0.0
+    on_gpu: bool = True
+
+    def model_seconds(self, training: float, scoring: float, on_gpu: bool) -> float:
+        """Return the seconds of the model's part at these operations per second."""
+        seconds = (self.flops - self.forward) / training + self.forward / scoring
+        return seconds + (GPU_CLIP_S * self.single_clips if on_gpu else 0)

@@ -6,29 +6,6 @@ from typing import Any
 
 from after_ser.cluster.work import LARGE, Shape, shape_of
 
-#: What wav2vec2-base and wav2vec2-large have besides their size (their config.json on the hub).
-_BOTH = {"position_kernel": 128, "position_groups": 16, "codevectors": 320}
-_KINDS: dict[bool, dict[str, Any]] = {
-    False: {
-        **_BOTH,
-        "feat_extract_norm": "group",
-        "do_stable_layer_norm": False,
-        "conv_bias": False,
-        "layerdrop": 0.05,
-        "codevector_dim": 256,
-        "proj_codevector_dim": 256,
-    },
-    True: {
-        **_BOTH,
-        "feat_extract_norm": "layer",
-        "do_stable_layer_norm": True,
-        "conv_bias": True,
-        "layerdrop": 0.1,
-        "codevector_dim": 768,
-        "proj_codevector_dim": 768,
-    },
-}
-
 
 def architecture(backbone: dict[str, Any]) -> dict[str, Any]:
     """Return a backbone of the config as an architecture that `build_scratch` takes.
@@ -41,7 +18,11 @@ def architecture(backbone: dict[str, Any]) -> dict[str, Any]:
 
 
 def of_shape(shape: Shape) -> dict[str, Any]:
-    """Return an architecture of this size, otherwise as wav2vec2-base or wav2vec2-large."""
+    """Return an architecture of this size, otherwise as wav2vec2-base or wav2vec2-large.
+
+    What these have besides their size is in their config.json on the hub.
+    """
+    large = shape.hidden >= LARGE.hidden
     return {
         "conv_dim": list(shape.conv_dim),
         "conv_kernel": list(shape.kernels),
@@ -50,5 +31,13 @@ def of_shape(shape: Shape) -> dict[str, Any]:
         "layers": shape.layers,
         "heads": shape.hidden // 64,
         "intermediate_size": shape.intermediate,
-        **_KINDS[shape.hidden >= LARGE.hidden],
+        "position_kernel": 128,
+        "position_groups": 16,
+        "codevectors": 320,
+        "feat_extract_norm": "layer" if large else "group",
+        "do_stable_layer_norm": large,
+        "conv_bias": large,
+        "layerdrop": 0.1 if large else 0.05,
+        "codevector_dim": 768 if large else 256,
+        "proj_codevector_dim": 768 if large else 256,
     }

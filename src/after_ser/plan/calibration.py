@@ -16,8 +16,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from after_ser.cluster.estimates import TRAINING
-from after_ser.cluster.work import shape_of, speech_in
+from after_ser.cluster.rules import TRAINING
+from after_ser.cluster.work import CLIP_S, Speech, shape_of, speech_in
 from after_ser.errors import InputError
 from after_ser.plan.architecture import architecture
 
@@ -34,7 +34,7 @@ _IMPORTS = {
 
 @dataclass(frozen=True)
 class Speeds:
-    """What was measured.
+    """What was measured; cluster.rules names these fields.
 
     Operations of the model per second: tapt (training of CNN and transformer), fit (training of
     the transformer), score (the transformer forward), cnn (the CNN forward, a clip at a time).
@@ -59,13 +59,14 @@ def what_is_measured(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return what of a resolved config the speeds depend on, as JSON can hold it."""
     backbone = config["backbones"][config["backbone"]]
     shape = shape_of(backbone)
-    sections = [one for one in config["tapt"].values() if one["objective"] != "p-tapt"]
+    sections = [tapt for tapt in config["tapt"].values() if tapt["objective"] != "p-tapt"]
+    tapt = sections[0] if sections else {}
     protocol = next(iter(config["protocols"].values()))
     speech = max(
-        (speech_in(dict(config), name) for name in config["datasets"]), key=lambda s: s.seconds
+        (speech_in(dict(config), name) for name in config["datasets"]),
+        key=lambda speech: speech.seconds,
+        default=Speech(1, CLIP_S),
     )
-    clip_s = speech.seconds / max(speech.clips, 1)
-    tapt = sections[0] if sections else {}
     return {
         "architecture": architecture(backbone),
         "cnn_flops": shape.cnn_flops,
@@ -80,7 +81,7 @@ def what_is_measured(config: Mapping[str, Any]) -> dict[str, Any]:
         "batch_size": protocol["batch_size"],
         "head": protocol["head"],
         "fit_precision": config["precision"],
-        "clip_s": round(min(clip_s, protocol["crop_s"]), 2),
+        "clip_s": round(min(speech.clip_s, protocol["crop_s"]), 2),
         "classes": list(config["classes"]),
     }
 
@@ -175,12 +176,12 @@ def _speeds(given: Mapping[str, Any], folder: Path) -> dict[str, float]:
 
     both = given["cnn_flops"] + given["transformer_flops"]
     budget_s = given["budget_s"]
-    found: dict[str, float] = {}
-    found["tapt"] = TRAINING * both * _rate(steps, clip_s, given["seconds_per_step"], budget_s)
+    rates: dict[str, float] = {}
+    rates["tapt"] = TRAINING * both * _rate(steps, clip_s, given["seconds_per_step"], budget_s)
 
     encoder = ClipEncoder(folder / "model", device)
     prepared = encoder.prepare((noise / 32768).astype(np.float32))
-    found["cnn"] = given["cnn_flops"] * _rate(
+    rates["cnn"] = given["cnn_flops"] * _rate(
         lambda seconds: lambda: [encoder.encode(prepared) for _ in range(round(seconds / clip_s))],
         clip_s, 20 * clip_s, budget_s,
     )  # fmt: skip
@@ -211,11 +212,11 @@ def _speeds(given: Mapping[str, Any], folder: Path) -> dict[str, float]:
 
     whole = min(given["batch_size"], _MOST_CLIPS) * clip_s
     forward = given["transformer_flops"]
-    found["fit"] = TRAINING * forward * _rate(fits, clip_s, whole, budget_s)
-    found["score"] = forward * _rate(
+    rates["fit"] = TRAINING * forward * _rate(fits, clip_s, whole, budget_s)
+    rates["score"] = forward * _rate(
         lambda seconds: lambda: predict(model, clips_of(seconds), device), clip_s, whole, budget_s
     )
-    return found
+    return rates
 
 
 def _rate(

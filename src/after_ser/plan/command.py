@@ -11,8 +11,9 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from after_ser.cluster.estimates import GPU_FLOPS
+from after_ser.cluster.nodes import counted
 from after_ser.cluster.requests import Requests
+from after_ser.cluster.rules import GPU_FLOPS
 from after_ser.core.paths import Paths
 from after_ser.errors import InputError
 from after_ser.plan.actual import finished_jobs
@@ -56,7 +57,7 @@ def plan(given: argparse.Namespace, snakefile: Path = SNAKEFILE) -> str:
     costs = [cost_of(requests, speeds, job.rule, job.wildcards) for job in jobs]
     rows = rows_of(jobs, costs, config["jobs_per_gpu"])
     wall_s = wall_seconds(jobs, costs, cores, gpus * config["jobs_per_gpu"])
-    done, done_s = finished_jobs([job.log for job in jobs if job.log])
+    done, done_s = finished_jobs(jobs)
     record = {
         "config": str(given.configfile),
         "cores": cores,
@@ -123,8 +124,7 @@ def _gpus(speeds: Speeds, wanted: int | None) -> int:
 
 
 def _heading(run: str, speeds: Speeds, cores: int, gpus: int) -> str:
-    places = f"{cores} core{'' if cores == 1 else 's'}"
-    places += f", {gpus} GPU{'' if gpus == 1 else 's'}" if gpus else ""
+    where = counted(cores, "core") + (f", {counted(gpus, 'GPU')}" if gpus else "")
     unit = 1e12 if speeds.gpu else 1e9
     kinds = {"TAPT": speeds.tapt, "fine-tuning": speeds.fit, "scoring": speeds.score}
     kinds["CNN"] = speeds.cnn
@@ -132,8 +132,8 @@ def _heading(run: str, speeds: Speeds, cores: int, gpus: int) -> str:
     name = "TFLOP/s" if speeds.gpu else "GFLOP/s"
     how = "assumed" if speeds.assumed else "measured"
     return (
-        f"Plan of run {run} on {places} ({speeds.device}, {speeds.threads} thread"
-        f"{'' if speeds.threads == 1 else 's'} a job)\n{how}, {name}: {measured}; start of a job "
+        f"Plan of run {run} on {where} ({speeds.device}, {counted(speeds.threads, 'thread')} "
+        f"a job)\n{how}, {name}: {measured}; start of a job "
         f"{speeds.start_s:.1f} s, with transformers {speeds.start_transformers_s:.1f} s\n\n"
     )
 

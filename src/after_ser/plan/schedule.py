@@ -6,10 +6,10 @@ import heapq
 from collections.abc import Sequence
 
 from after_ser.plan.cost import Cost
-from after_ser.plan.jobs import Job
+from after_ser.plan.jobs import PlannedJob
 
 
-def wall_seconds(jobs: Sequence[Job], costs: Sequence[Cost], cores: int, gpus: int) -> float:
+def wall_seconds(jobs: Sequence[PlannedJob], costs: Sequence[Cost], cores: int, gpus: int) -> float:
     """Return the time until the last job ends, where each starts as soon as it can.
 
     List scheduling (Graham 1966) in the order of the plan; `gpus` counts the places for GPU jobs.
@@ -36,10 +36,10 @@ def wall_seconds(jobs: Sequence[Job], costs: Sequence[Cost], cores: int, gpus: i
     running: list[tuple[float, int]] = []
     free_cores, free_gpus, now = cores, gpus, 0.0
     while running or any(ready.values()):
-        for (own_cores, own_gpus), queue in sorted(ready.items(), reverse=True):
-            while queue and own_cores <= free_cores and own_gpus <= free_gpus:
+        for (job_cores, job_gpus), queue in sorted(ready.items(), reverse=True):
+            while queue and job_cores <= free_cores and job_gpus <= free_gpus:
                 number = heapq.heappop(queue)
-                free_cores, free_gpus = free_cores - own_cores, free_gpus - own_gpus
+                free_cores, free_gpus = free_cores - job_cores, free_gpus - job_gpus
                 heapq.heappush(running, (now + needs[number][2], number))
         now, ended = heapq.heappop(running)
         free_cores, free_gpus = free_cores + needs[ended][0], free_gpus + needs[ended][1]

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
+from tabulate import SEPARATING_LINE, tabulate
+
 from after_ser.plan.actual import Actual
 from after_ser.plan.cost import Cost
-from after_ser.plan.jobs import Job
+from after_ser.plan.jobs import PlannedJob
 
 
 @dataclass
@@ -29,17 +31,17 @@ class Row:
         }
 
 
-def rows_of(jobs: Sequence[Job], costs: Sequence[Cost], jobs_per_gpu: int = 1) -> list[Row]:
+def rows_of(jobs: Sequence[PlannedJob], costs: Sequence[Cost], jobs_per_gpu: int = 1) -> list[Row]:
     """Return a row per rule, the most expensive one first; a job on a shared GPU has its part."""
-    found: dict[str, Row] = {}
+    by_rule: dict[str, Row] = {}
     for job, cost in zip(jobs, costs, strict=True):
-        row = found.setdefault(job.rule, Row(job.rule))
+        row = by_rule.setdefault(job.rule, Row(job.rule))
         row.jobs += 1
         row.seconds += cost.seconds
         row.gpu_seconds += cost.seconds * cost.gpus / jobs_per_gpu
         row.cpu_seconds += cost.seconds * cost.cpus
         row.disk += cost.disk
-    return sorted(found.values(), key=lambda row: -row.seconds)
+    return sorted(by_rule.values(), key=lambda row: -row.seconds)
 
 
 def text_of(rows: Sequence[Row], wall_s: float, done: Mapping[str, Actual], done_s: float) -> str:
@@ -52,50 +54,51 @@ def text_of(rows: Sequence[Row], wall_s: float, done: Mapping[str, Actual], done
         total.cpu_seconds += row.cpu_seconds
         total.disk += row.disk
     heads = ["rule", "jobs", "each", "in all", "CPU time", "GPU time", "disk"]
-    if done:
-        heads += ["done", "took", "in steps", "took / planned"]
-    lines = [_cells(row, done) for row in rows]
-    last = _cells(total, {})
+    lines, last = [_planned(row) for row in rows], _planned(total)
     last[2] = ""
     if done:
-        known = [row for row in rows if row.rule in done]
-        planned = sum(row.seconds / row.jobs * done[row.rule].jobs for row in known)
-        took = sum(done[row.rule].seconds for row in known)
-        steps = sum(done[row.rule].step_seconds for row in known)
-        jobs = sum(done[row.rule].jobs for row in known)
-        last += [f"{jobs:,}", duration(took), duration(steps), ratio(took, planned)]
-    table = [heads, *lines, last]
-    widths = [max(len(line[i]) for line in table) for i in range(len(heads))]
-    shown = [
-        "  ".join(
-            cell.ljust(width) if i == 0 else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in table
+        heads += ["done", "took", "in steps", "took / planned"]
+        took = [(done.get(row.rule, Actual()), row.seconds / row.jobs) for row in rows]
+        lines = [line + _took([pair]) for line, pair in zip(lines, took, strict=True)]
+        last += _took(took)
+    table = tabulate(
+        [*lines, SEPARATING_LINE, last],
+        heads,
+        disable_numparse=True,
+        colalign=("left", *["right"] * (len(heads) - 1)),
+    )
+    text = f"{table}\n\nwall time, planned: {duration(wall_s)}\n"
+    if done:
+        whole = sum(actual.jobs for actual in done.values()) >= total.jobs
+        text += f"wall time so far, breaks left out: {duration(done_s)}"
+        text += f" ({ratio(done_s, wall_s)} of the plan)\n" if whole else "\n"
+    return text
+
+
+def _planned(row: Row) -> list[str]:
+    return [
+        row.rule,
+        f"{row.jobs:,}",
+        duration(row.seconds / max(row.jobs, 1)),
+        duration(row.seconds),
+        duration(row.cpu_seconds),
+        duration(row.gpu_seconds) if row.gpu_seconds else "–",
+        size(row.disk),
     ]
-    rule = "-" * max(map(len, shown))
-    shown = [shown[0], rule, *shown[1:-1], rule, shown[-1], ""]
-    shown.append(f"wall time, planned: {duration(wall_s)}")
-    if done:
-        whole = sum(one.jobs for one in done.values()) >= total.jobs
-        shown.append(
-            f"wall time so far, breaks left out: {duration(done_s)}"
-            + (f" ({ratio(done_s, wall_s)} of the plan)" if whole else "")
-        )
-    return "\n".join(shown) + "\n"
 
 
-def _cells(row: Row, done: Mapping[str, Actual]) -> list[str]:
-    cells = [row.rule, f"{row.jobs:,}", duration(row.seconds / max(row.jobs, 1))]
-    cells += [duration(row.seconds), duration(row.cpu_seconds)]
-    cells += [duration(row.gpu_seconds) if row.gpu_seconds else "–", size(row.disk)]
-    if done:
-        one = done.get(row.rule, Actual())
-        planned = row.seconds / row.jobs * one.jobs
-        cells += [f"{one.jobs:,}", duration(one.seconds) if one.jobs else "–"]
-        cells += [duration(one.step_seconds) if one.step_seconds else "–"]
-        cells += [ratio(one.seconds, planned)]
-    return cells
+def _took(rules: Sequence[tuple[Actual, float]]) -> list[str]:
+    """Return the columns of finished jobs of rules; a job of each was planned to take seconds."""
+    jobs = sum(actual.jobs for actual, _ in rules)
+    took = sum(actual.seconds for actual, _ in rules)
+    steps = sum(actual.step_seconds for actual, _ in rules)
+    planned = sum(actual.jobs * each for actual, each in rules)
+    return [
+        f"{jobs:,}",
+        duration(took) if jobs else "–",
+        duration(steps) if steps else "–",
+        ratio(took, planned),
+    ]
 
 
 def duration(seconds: float) -> str:

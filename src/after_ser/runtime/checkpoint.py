@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from after_ser.errors import InputError
+from after_ser.runtime.weights import read_weights
 
 KEPT = 2  # the newest, and the one before in case the newest turns out to be damaged
 
@@ -68,8 +69,6 @@ class Checkpoints:
         A notice on stderr names each file that was passed over, and why. The caller holds the
         folder's lock: halves that a killed writer left are removed.
         """
-        import torch
-
         for path in self.folder.glob(".step*.part"):  # of a writer that was killed
             path.unlink(missing_ok=True)
         for path in sorted(set(self._all()) - set(self._own())):
@@ -79,10 +78,10 @@ class Checkpoints:
                 _notice(f"ignoring {path}: it is truncated or altered")
                 continue
             try:
-                saved = torch.load(path, map_location="cpu", weights_only=True)
+                saved = read_weights(path, "state")
                 return int(saved["step"]), saved["state"]
-            except Exception as error:
-                _notice(f"ignoring {path}: {type(error).__name__} while reading it")
+            except (InputError, KeyError, TypeError) as error:
+                _notice(f"ignoring {path}: {type(error).__name__} while reading it ({error})")
         return None
 
     def clear(self) -> None:

@@ -178,7 +178,7 @@ def lock_folder() -> Path:
 
     Raises InputError where the name is taken by someone else.
     """
-    folder = Path(os.environ.get(LOCKS) or f"/tmp/after-ser-gpu-{os.getuid()}")
+    folder = Path(os.environ.get(LOCKS) or f"/tmp/after-ser-gpu-{os.getuid()}")  # noqa: S108
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     state = folder.lstat()
     if not stat.S_ISDIR(state.st_mode) or state.st_uid != os.getuid():

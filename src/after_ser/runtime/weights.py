@@ -15,13 +15,13 @@ def read_weights(path: str | os.PathLike[str], what: str, safe: Sequence[type] =
     `safe` are further types that it may hold. Raises FileNotFoundError where there is no file, and
     InputError with one line, beginning with `what`, for a file that holds code or is damaged.
     """
-    from pickle import UnpicklingError
+    from pickle import UnpicklingError  # noqa: TID251  the name of an error
 
     import torch
 
     try:
         with torch.serialization.safe_globals(list(safe)):
-            return torch.load(path, map_location="cpu", weights_only=True)
+            return torch.load(path, map_location="cpu", weights_only=True)  # noqa: TID251
     except FileNotFoundError:
         raise
     except UnpicklingError:
