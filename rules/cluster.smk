@@ -25,8 +25,6 @@ def check_cluster():
     from after_ser.cluster.preflight import before_submission
 
     try:
-        REQUESTS.nodes = before_submission(
-            workflow.executor_settings, submitted_jobs()
-        )
+        REQUESTS.nodes = before_submission(workflow.executor_settings, submitted_jobs())
     except InputError as error:
         raise WorkflowError(str(error)) from None
