@@ -205,32 +205,3 @@ use rule read_answers as read_first_answers with:
         asked=asked_in(0),
     message:
         "Reading the answers to the initial set"
-
-
-rule rounds:
-    input:
-        config=f"results/{RUN}/config.yaml",
-        manifest=lambda w: f"{cell_of_table('rounds').dataset_folder}/manifest.tsv",
-        metrics=lambda w: [cell.metrics for cell in cells_of_table("rounds")],
-        answers=lambda w: answers_of_table("rounds"),
-    output:
-        tsv=f"results/{RUN}/tables/rounds.tsv",
-        md=f"results/{RUN}/tables/rounds.md",
-        tex=f"results/{RUN}/tables/rounds.tex",
-        html=report(
-            f"results/{RUN}/tables/rounds.html",
-            caption="../workflow/report/rounds.rst",
-            category="Tables",
-            labels={"table": "Rounds"},
-        ),
-    log:
-        f"results/{RUN}/log/rounds.log",
-    localrule: True
-    conda:
-        "../envs/environment.yaml"
-    params:
-        method_version="rounds-2",
-    message:
-        "Rounds of {RUN}"
-    script:
-        "../workflow/scripts/rounds.py"

@@ -1,9 +1,37 @@
-"""Other systems, trained on a fold's whole train split, and Table 3.
+"""Other systems, trained on a fold's whole train split.
 
 REQUIRED INPUTS: results/{run}/{split}/datasets/{dataset}/{manifest,fold{fold}}.tsv
-OUTPUTS: results/{run}/{split}/baselines/..., results/{run}/{baseline_scores,baseline_times}.tsv,
-results/{run}/tables/table3.*
+OUTPUTS: results/{run}/{split}/baselines/..., results/{run}/{baseline_scores,baseline_times}.tsv
 """
+
+from after_ser.baselines.registry import registered
+from after_ser.grid import baseline_cells
+
+
+def baseline_files():
+    """The metrics and timing files that baseline_scores.tsv and baseline_times.tsv are made of."""
+    found = {}
+    for cell in baseline_cells(CONFIG):
+        found.update(dict.fromkeys((cell.metrics, *cell.lineage)))
+    return list(found)
+
+
+def baseline_features(wildcards):
+    """The features of a dataset that a baseline's folds share, where its method extracts some."""
+    if not registered(baseline_method(wildcards)).extracts:
+        return []
+    root = paths.baseline_features.format(**wildcards)
+    return [f"{root}/features.npy", f"{root}/index.tsv"]
+
+
+def baseline_method(wildcards):
+    """The method of a baseline: its name, or where the user's own is."""
+    return CONFIG["baselines"][wildcards.baseline]["method"]
+
+
+def baseline_version(wildcards):
+    """The version of a baseline's method, so that a new one runs its fits again."""
+    return f"baseline {registered(baseline_method(wildcards)).version}"
 
 
 rule extract_features:
@@ -78,32 +106,3 @@ rule gather_baselines:
         "Gathering the baselines' scores and times of {RUN}"
     script:
         "../workflow/scripts/gather_baselines.py"
-
-
-rule table3:
-    input:
-        config=f"results/{RUN}/config.yaml",
-        scores=f"results/{RUN}/scores.tsv",
-        baselines=f"results/{RUN}/baseline_scores.tsv",
-        summaries=lambda w: summaries_of("table3"),
-    output:
-        tsv=f"{TABLE}/table3.tsv",
-        md=f"{TABLE}/table3.md",
-        tex=f"{TABLE}/table3.tex",
-        html=report(
-            f"{TABLE}/table3.html",
-            caption="../workflow/report/table3.rst",
-            category="Tables",
-            labels={"table": "3 Other systems"},
-        ),
-    log:
-        f"results/{RUN}/log/table3.log",
-    localrule: True
-    conda:
-        "../envs/environment.yaml"
-    params:
-        method_version="table3-1",
-    message:
-        "Table 3 of {RUN}"
-    script:
-        "../workflow/scripts/table3.py"

@@ -1,7 +1,7 @@
 """Pre-finetuning on combinations of corpora, then few-shot fine-tuning per target speaker.
 
 REQUIRED INPUTS: results/corpora/{corpus}/manifest.tsv, results/{run}/backbone/{backbone}/
-OUTPUTS: results/{run}/fewshot/{backbone}/, results/{run}/{tables,figures}/fewshot.*
+OUTPUTS: results/{run}/fewshot/{backbone}/
 """
 
 from after_ser.fewshot import grid as few
@@ -10,7 +10,6 @@ STUDY = CONFIG.get("fewshot", {})
 SOURCES = "[A-Za-z][A-Za-z0-9-]*([+][A-Za-z][A-Za-z0-9-]*)*"
 TARGET = STUDY.get("target", {"corpus": "(?!)", "speakers": []})
 TARGET_MANIFEST = f"{paths.corpus}/manifest.tsv".format(**TARGET)
-SHOWN = few.is_wanted(CONFIG)
 
 
 def of_sources(template):
@@ -145,64 +144,3 @@ rule fewshot_adapt:
         "Few-shot fine-tuning to speaker {wildcards.speaker} from {wildcards.sources}"
     script:
         "../workflow/scripts/fewshot_adapt.py"
-
-
-rule fewshot_table:
-    input:
-        config=f"results/{RUN}/config.yaml",
-        scores=list(few.score_files(CONFIG).values()) if SHOWN else [],
-        left_out=few.left_out_file(CONFIG),
-        summaries=list(few.summary_files(CONFIG).values()) if SHOWN else [],
-    output:
-        tsv=f"{TABLE}/fewshot.tsv",
-        md=f"{TABLE}/fewshot.md",
-        tex=f"{TABLE}/fewshot.tex",
-        html=report(
-            f"{TABLE}/fewshot.html",
-            caption="../workflow/report/fewshot.rst",
-            category="Tables",
-            labels={"table": "Few-shot"},
-        ),
-    log:
-        f"results/{RUN}/log/fewshot_table.log",
-    localrule: True
-    conda:
-        "../envs/environment.yaml"
-    params:
-        method_version="fewshot_table-1",
-    message:
-        "Few-shot table of {RUN}"
-    script:
-        "../workflow/scripts/fewshot_table.py"
-
-
-rule fewshot_figure:
-    input:
-        config=f"results/{RUN}/config.yaml",
-        scores=list(few.score_files(CONFIG).values()) if SHOWN else [],
-    output:
-        svg=f"{FIGURE}/fewshot.svg",
-        png=report(
-            f"{FIGURE}/fewshot.png",
-            caption="../workflow/report/fewshot.rst",
-            category="Figures",
-            labels={"figure": "Few-shot", "format": "png"},
-        ),
-        html=report(
-            f"{FIGURE}/fewshot.html",
-            caption="../workflow/report/fewshot.rst",
-            category="Figures",
-            labels={"figure": "Few-shot", "format": "interactive"},
-        ),
-        tsv=f"{FIGURE}/fewshot.tsv",
-    log:
-        f"results/{RUN}/log/fewshot_figure.log",
-    localrule: True
-    conda:
-        "../envs/environment.yaml"
-    params:
-        method_version="fewshot_figure-1",
-    message:
-        "Few-shot figure of {RUN}"
-    script:
-        "../workflow/scripts/fewshot_figure.py"

@@ -1,8 +1,8 @@
-"""Clips of no use, put into a dataset on purpose, and who picks them.
+"""Clips of no use, put into a dataset on purpose.
 
-REQUIRED INPUTS: results/corpora/{corpus}/manifest.tsv; labelled.tsv of the arms' rounds
+REQUIRED INPUTS: results/corpora/{corpus}/manifest.tsv
 OUTPUTS: results/{run}/{split}/datasets/{dataset}/{base/manifest.tsv,manifest.tsv,injected.tsv,
-         injected/}, results/{run}/tables/outliers.*
+         injected/}
 """
 
 
@@ -52,31 +52,3 @@ rule inject_outliers:
         "Putting near-duplicates and foreign clips into {wildcards.dataset}"
     script:
         "../workflow/scripts/inject_outliers.py"
-
-
-rule outliers:
-    input:
-        config=f"results/{RUN}/config.yaml",
-        files=outlier_files(CONFIG),
-        summaries=lambda w: summaries_of("outliers"),
-    output:
-        tsv=f"{TABLE}/outliers.tsv",
-        md=f"{TABLE}/outliers.md",
-        tex=f"{TABLE}/outliers.tex",
-        html=report(
-            f"{TABLE}/outliers.html",
-            caption="../workflow/report/outliers.rst",
-            category="Tables",
-            labels={"table": "Outliers among the picks"},
-        ),
-    log:
-        f"results/{RUN}/log/outliers.log",
-    localrule: True
-    conda:
-        "../envs/environment.yaml"
-    params:
-        method_version="outliers-2",
-    message:
-        "Outliers among the picks of {RUN}"
-    script:
-        "../workflow/scripts/outliers.py"

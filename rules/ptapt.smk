@@ -88,33 +88,3 @@ use rule tapt as ptapt with:
         state=f"{paths.split_state}/ptapt/{paths.tapt_run}",
     message:
         "P-TAPT ({wildcards.start}) on {wildcards.dataset}, fold {wildcards.fold}"
-
-
-rule tapt_sessions:
-    input:
-        config=f"results/{RUN}/config.yaml",
-        scores=f"results/{RUN}/scores.tsv",
-        summaries=tapt_summaries,
-    output:
-        tsv=f"results/{RUN}/tables/{{table}}.tsv",
-        md=f"results/{RUN}/tables/{{table}}.md",
-        tex=f"results/{RUN}/tables/{{table}}.tex",
-        html=report(
-            f"results/{RUN}/tables/{{table}}.html",
-            caption="../workflow/report/tapt_sessions.rst",
-            category="Tables",
-            labels=report_labels("V-FT, TAPT and P-TAPT by session"),
-        ),
-    log:
-        f"results/{RUN}/log/{{table}}.log",
-    wildcard_constraints:
-        table=variants("tapt_sessions"),
-    localrule: True
-    conda:
-        "../envs/environment.yaml"
-    params:
-        method_version="tapt_sessions-1",
-    message:
-        "{wildcards.table} of {RUN}"
-    script:
-        "../workflow/scripts/tapt_sessions.py"

@@ -1,7 +1,7 @@
-"""Trained models on test clips made worse: scores, the table and the figure.
+"""Trained models on test clips made worse: their scores.
 
 REQUIRED INPUTS: a round's model, predictions and metrics, its start checkpoint, the fold's clips
-OUTPUTS: robustness.tsv in the round's folder, results/{run}/{tables,figures}/robustness.*
+OUTPUTS: robustness.tsv in the round's folder
 """
 
 
@@ -35,63 +35,3 @@ rule robustness:
         "fold {wildcards.fold}, seed {wildcards.seed}"
     script:
         "../workflow/scripts/robustness.py"
-
-
-rule robustness_table:
-    input:
-        config=f"results/{RUN}/config.yaml",
-        scores=[cell.robustness for cell in robustness_cells(CONFIG)],
-        summaries=lambda w: summaries_of("robustness"),
-    output:
-        tsv=f"{TABLE}/robustness.tsv",
-        md=f"{TABLE}/robustness.md",
-        tex=f"{TABLE}/robustness.tex",
-        html=report(
-            f"{TABLE}/robustness.html",
-            caption="../workflow/report/robustness.rst",
-            category="Tables",
-            labels={"table": "Robustness"},
-        ),
-    log:
-        f"results/{RUN}/log/robustness_table.log",
-    localrule: True
-    conda:
-        "../envs/environment.yaml"
-    params:
-        method_version="robustness_table-1",
-    message:
-        "Robustness table of {RUN}"
-    script:
-        "../workflow/scripts/robustness_table.py"
-
-
-rule robustness_figure:
-    input:
-        config=f"results/{RUN}/config.yaml",
-        scores=[cell.robustness for cell in robustness_cells(CONFIG)],
-    output:
-        svg=f"{FIGURE}/robustness.svg",
-        png=report(
-            f"{FIGURE}/robustness.png",
-            caption="../workflow/report/robustness.rst",
-            category="Figures",
-            labels={"figure": "Robustness", "format": "png"},
-        ),
-        html=report(
-            f"{FIGURE}/robustness.html",
-            caption="../workflow/report/robustness.rst",
-            category="Figures",
-            labels={"figure": "Robustness", "format": "interactive"},
-        ),
-        tsv=f"{FIGURE}/robustness.tsv",
-    log:
-        f"results/{RUN}/log/robustness_figure.log",
-    localrule: True
-    conda:
-        "../envs/environment.yaml"
-    params:
-        method_version="robustness_figure-1",
-    message:
-        "Robustness figure of {RUN}"
-    script:
-        "../workflow/scripts/robustness_figure.py"

@@ -167,5 +167,5 @@ def outliers(evidence: Evidence, mean: float, kinds=("foreign", "mislabelled"), 
 def as_read(evidence: Evidence, folder: Path) -> Evidence:
     """Write the table of outliers as its rule does, and read it back."""
     forms = [folder / f"outliers.{form}" for form in ("tsv", "md", "tex", "html")]
-    table.write(evidence.outliers, *forms)
+    evidence.outliers.write(*forms)
     return replace(evidence, outliers=table.read(forms[0]))

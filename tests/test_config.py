@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from after_ser.config import as_shown, resolve
+from after_ser.config import resolve
 from after_ser.errors import InputError
+from after_ser.reporting.registry import for_variant
 
 ROOT = Path(__file__).parent.parent
 SCHEMA = ROOT / "config/schema/config.schema.yaml"
@@ -150,7 +151,7 @@ def test_a_table_may_be_there_for_several_datasets():
     resolved = resolve(config, SCHEMA)
     assert resolved["tables"]["table4-mine"]["dataset"] == "savee"
     assert resolved["tables"]["table4"]["dataset"] == "merged"
-    shown = as_shown(resolved, "tables", "table4-mine")
+    shown = for_variant(resolved, "tables", "table4-mine")
     assert shown["tables"]["table4"] == resolved["tables"]["table4-mine"]
     assert resolved["tables"]["table4"]["dataset"] == "merged", "the config itself is untouched"
 

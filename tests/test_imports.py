@@ -24,6 +24,7 @@ LAYERS = (
     # the configuration; what it reads of the studies is light and stands with it
     "starts config_checks config_library step_settings",
     "fewshot.grid fewshot.check baselines.base baselines.registry baselines.checks",
+    "reporting.registry",
     "config",
     "grid",
     "evaluation",

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import html
-import importlib.util
-from pathlib import Path
-from types import SimpleNamespace
 
 import pandas as pd
 import pytest
-import yaml
 from claims_run import TESTABLE, as_read, config, judged, made_up, outliers
 
 from after_ser.reporting.claims.registry import CLAIMS
+from after_ser.reporting.claims.render import claims
 from after_ser.reporting.claims.verdict import (
     NOT_SUPPORTED,
     NOT_TESTABLE,
@@ -20,7 +17,6 @@ from after_ser.reporting.claims.verdict import (
     UNDECIDED,
 )
 from after_ser.reporting.escape import tex_text
-from after_ser.runtime.atomic import write_tsv
 
 
 @pytest.fixture(scope="module")
@@ -42,34 +38,17 @@ def test_outliers_are_judged_by_their_table(claimed, tmp_path):
     assert len(lacking.outcomes) == 1
 
 
-def script():
-    path = Path(__file__).parents[1] / "workflow/scripts/claims.py"
-    spec = importlib.util.spec_from_file_location("claims_script", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_the_script_writes_every_form_and_times_change_their_rows_only(tmp_path, claimed):
+def test_every_form_is_written_and_times_change_their_rows_only(tmp_path, claimed):
     evidence = as_read(outliers(claimed, -2.0), tmp_path)
-    write_tsv(tmp_path / "scores.tsv", evidence.scores)
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump(evidence.config, sort_keys=False))
     forms = {"tsv": ".tsv", "parts": "_parts.tsv", "md": ".md", "tex": ".tex", "html": ".html"}
     frames = []
     for turn, times in enumerate((evidence.times, evidence.times.assign(total_s=60.0))):
         folder = tmp_path / str(turn)
         folder.mkdir()
-        write_tsv(folder / "times.tsv", times, "%.3f")
-        source = SimpleNamespace(
-            config=tmp_path / "config.yaml",
-            scores=tmp_path / "scores.tsv",
-            times=folder / "times.tsv",
-            outliers=[tmp_path / "outliers.tsv"],
-            baselines=[],
-        )
-        out = SimpleNamespace(**{key: folder / f"claims{end}" for key, end in forms.items()})
-        script().main(SimpleNamespace(input=source, output=out))
-        frames.append(pd.read_csv(out.tsv, sep="\t"))
+        out = {key: folder / f"claims{end}" for key, end in forms.items()}
+        made = claims(evidence.config, evidence.scores, times, evidence.outliers, None, [])
+        made.write(**out)
+        frames.append(pd.read_csv(out["tsv"], sep="\t"))
     first, second = frames
     steady = first["source"] != "times"
     pd.testing.assert_frame_equal(first[steady], second[steady])

@@ -219,7 +219,7 @@ def test_p_values_as_text(tmp_path):
     result = comparisons(settings, frames(settings)[0])
     result.cells.loc[0, "p"] = 1.23e-9
     forms = [tmp_path / f"x.{form}" for form in ("tsv", "md", "tex", "html")]
-    table.write(result, *forms)
+    result.write(*forms)
     assert pd.read_csv(forms[0], sep="\t")["p"][0] == 1.23e-9, "a small p is not written as 0"
 
 

@@ -165,7 +165,7 @@ def test_table_and_figure_are_written_from_the_grid_s_files(tmp_path, monkeypatc
     assert len(found) == len(runs)
     result = fewshot_table(settings, found, LEFT_OUT, summaries)
     paths = [tmp_path / f"t.{kind}" for kind in ("tsv", "md", "tex", "html")]
-    table.write(result, *paths)
+    result.write(*paths)
     tidy = read_tsv(paths[0])
     assert len(tidy) == len(result.cells) + len(result.tsv_only)
     assert not tidy.duplicated(["row", "column", "metric"]).any()

@@ -10,7 +10,6 @@ from scipy import stats
 
 from after_ser.acquisition.overlap import COLUMNS, selection_overlaps
 from after_ser.acquisition.query import make_query
-from after_ser.reporting import table
 from after_ser.reporting.protocol_effect import protocol_effect
 from after_ser.reporting.tapt_ablation import tapt_ablation
 from after_ser.runtime.atomic import write_tsv
@@ -118,7 +117,7 @@ def test_one_fold_is_told_and_every_form_is_written(tmp_path):
     result = protocol_effect(settings, scores, made_up_overlaps(["1"]))
     assert result.cells["ci_low"].isna().all() and "No interval: one fold." in result.notes
     paths = [tmp_path / f"t.{suffix}" for suffix in ("tsv", "md", "tex", "html")]
-    table.write(result, *paths)
+    result.write(*paths)
     text = paths[1].read_text(encoding="utf-8")
     row = next(line for line in text.splitlines() if line.startswith("| two slips"))
     difference = pick(result.cells, "two slips", "10 %", "dUA")["mean"]

@@ -204,7 +204,7 @@ def test_a_row_that_was_not_run_is_a_dash_beside_the_paper(made):
 
 def test_all_forms_are_written_and_read_back(made, tmp_path):
     forms = [tmp_path / f"t.{form}" for form in ("tsv", "md", "tex", "html")]
-    table.write(table3(*made), *forms)
+    table3(*made).write(*forms)
     rows = table.read(forms[0])
     assert len(rows) == 4 * 2 * 4
     assert all(path.stat().st_size > 1000 for path in forms)

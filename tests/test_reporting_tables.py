@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
+import runpy
 from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,18 +14,20 @@ import pytest
 import yaml
 from made_up_run import BUDGETS, config, frames
 from scipy import stats
+from snakemake.iocontainers import Namedlist
 from statsmodels.stats.multitest import multipletests
 
 from after_ser.datasets.composition import AFTER, BEFORE
 from after_ser.errors import InputError
 from after_ser.reporting import table
 from after_ser.reporting.cells import of_arm, read_cells
+from after_ser.reporting.registry import TABLES
 from after_ser.reporting.table1 import table1
 from after_ser.reporting.table2 import table2
 from after_ser.reporting.table4 import table4
 from after_ser.runtime.atomic import read_tsv, write_tsv
 
-SCRIPTS = Path(__file__).parents[1] / "workflow" / "scripts"
+SCRIPT = Path(__file__).parents[1] / "workflow/scripts/table.py"
 
 
 def pick(cells: pd.DataFrame, row: str, column: str, metric: str) -> dict:
@@ -181,7 +183,7 @@ COMPOSITION = pd.DataFrame(
 
 
 def test_table1_counts_ratios_and_differences():
-    cells = table1(config(), COMPOSITION, "merged").cells
+    cells = table1(config(), COMPOSITION).cells
     whole = pick(cells, "c", "all classes", "clips")
     assert (whole["mean"], whole["published"], whole["difference"]) == (120, 408, 120 - 408)
     ratio = pick(cells, "c", "anger", "ratio")
@@ -192,7 +194,7 @@ def test_table1_counts_ratios_and_differences():
     assert np.isnan(pick(cells, BEFORE, "anger", "ratio")["published"])
     assert pick(cells, AFTER, "anger", "ratio")["difference"] == pytest.approx(0.05)
     with pytest.raises(InputError, match="corpus 'other' is not part of dataset merged"):
-        table1(config(), COMPOSITION.assign(corpus="other"), "merged")
+        table1(config(), COMPOSITION.assign(corpus="other"))
 
 
 def test_settings_are_never_averaged_together():
@@ -252,13 +254,6 @@ def test_latex_is_balanced_and_escaped():
     assert cells[0].count(" & ") == 3 and cells[0].endswith(r"\\")
 
 
-def script(name: str):
-    spec = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_models_that_early_stopping_left_untrained_are_named_above_the_table():
     settings = config()
     scores, times = frames(settings)
@@ -270,7 +265,7 @@ def test_models_that_early_stopping_left_untrained_are_named_above_the_table():
     assert f"epoch 1 or 2 in {seeds} of {models} models at 5 %: these" in notes
 
 
-def test_scripts_write_the_same_bytes_twice(tmp_path):
+def test_the_script_writes_the_same_bytes_twice(tmp_path):
     settings = config()
     scores, times = frames(settings)
     write_tsv(tmp_path / "scores.tsv", scores)
@@ -278,22 +273,18 @@ def test_scripts_write_the_same_bytes_twice(tmp_path):
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(settings))
     composition = COMPOSITION.assign(total="1", ratio="1 : 1")
     write_tsv(tmp_path / "composition.tsv", composition)
-    source = SimpleNamespace(
-        config=tmp_path / "config.yaml",
-        scores=tmp_path / "scores.tsv",
-        times=tmp_path / "times.tsv",
-        composition=tmp_path / "composition.tsv",
-        summaries=[],
+    names = ("scores", "times", "composition")
+    source = Namedlist(
+        fromdict={"config": tmp_path / "config.yaml", "summaries": []}
+        | {name: [tmp_path / f"{name}.tsv"] for name in names}
     )
-    forms = ("tsv", "md", "tex", "html", "time")
     for name in ("table1", "table2", "table4", "learning", "penalty"):
         written = []
         for turn in ("a", "b"):
             folder = tmp_path / turn
-            out = SimpleNamespace(**{form: folder / f"{name}.{form}" for form in forms})
-            script(name).main(
-                SimpleNamespace(input=source, output=out, wildcards=SimpleNamespace(table=name))
-            )
+            forms = ("tsv", "md", "tex", "html", *TABLES[name].also)
+            out = Namedlist(fromdict={form: folder / f"{name}.{form}" for form in forms})
+            runpy.run_path(str(SCRIPT))["main"](SimpleNamespace(input=source, output=out))
             files = sorted(folder.glob(f"{name}.*"))
             written.append({path.name: path.read_bytes() for path in files})
         assert written[0] == written[1]

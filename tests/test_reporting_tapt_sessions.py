@@ -10,7 +10,7 @@ from made_up_run import arm, config, frames
 from after_ser.evaluation.comparison import holm, paired_t_test
 from after_ser.reporting import published_sessions
 from after_ser.reporting.provenance import other_backbone_notes, pseudo_label_note
-from after_ser.reporting.table import html_page, latex, markdown, write
+from after_ser.reporting.table import html_page, latex, markdown
 from after_ser.reporting.tapt_sessions import tapt_sessions
 from after_ser.runtime.atomic import read_tsv
 
@@ -167,7 +167,7 @@ def test_the_four_forms_agree(tmp_path):
     settings, scores = made()
     result = tapt_sessions(settings, scores)
     paths = [tmp_path / f"t.{suffix}" for suffix in ("tsv", "md", "tex", "html")]
-    write(result, *paths)
+    result.write(*paths)
     rows = read_tsv(paths[0], ("mean", "sd", "published"))
     session = rows[(rows["row"] == "P-TAPT") & (rows["column"] == "session 1")].iloc[0]
     text = f"{session['mean']:.1f} ± {session['sd']:.1f}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from after_ser.config_library import AGAINST, add_from_library, fill_likes, read
 from after_ser.errors import InputError, expect_key
 from after_ser.fewshot.check import check_fewshot
 from after_ser.people import check_own, fill_rounds
+from after_ser.reporting.registry import base_name, may_have
 from after_ser.starts import (
     check_labels_used,
     check_starts_compared,
@@ -36,12 +36,6 @@ from after_ser.starts import (
 Config = dict[str, Any]
 
 _FIGURES_AND_TABLES = ("tables", "figures")
-# Tables and figures of which there may be several, each under a name of its own.
-VARIANTS = (
-    *("table1", "table2", "table4", "comparisons", "learning", "penalty"),
-    *("protocol_effect", "tapt_ablation", "tapt_sessions", "figure2", "figure3"),
-)
-VARIANT_NAME = re.compile(r"[a-z0-9_]+(-[A-Za-z0-9]+)*")
 
 
 def resolve(config: Config, schema_path: str | os.PathLike[str]) -> Config:
@@ -81,20 +75,6 @@ def resolve(config: Config, schema_path: str | os.PathLike[str]) -> Config:
     return resolved
 
 
-def shown_as(name: str) -> str:
-    """Return the table or figure that a variant is one of: "table4" for "table4-savee"."""
-    return name.partition("-")[0]
-
-
-def as_shown(config: Config, section: str, name: str) -> Config:
-    """Return the config as it is for one variant: "table4" says what "table4-savee" says.
-
-    `section` is "tables" or "figures".
-    """
-    items = config[section]
-    return {**config, section: {**items, shown_as(name): items[name]}}
-
-
 def corpus_root(config: Config, corpus: str) -> str:
     """Return the folder of a corpus's release; a relative root is below `corpora_root`."""
     return os.path.join(config["corpora_root"], config["corpora"][corpus].get("root", ""))
@@ -106,9 +86,8 @@ def _add_variants(schema: Config, config: Config) -> None:
         properties = schema["properties"][section]["properties"]
         given = config.get(section)
         for name in given if isinstance(given, dict) else ():
-            base = shown_as(str(name))
-            if base in VARIANTS and VARIANT_NAME.fullmatch(str(name)):
-                properties[name] = properties[base]
+            if may_have(section, str(name)):
+                properties[name] = properties[base_name(str(name))]
 
 
 def _resolve_ref(node: Any, schema: Config) -> Any:

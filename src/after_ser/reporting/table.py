@@ -65,6 +65,29 @@ class Table:
     tsv_only: pd.DataFrame | None = None
     lines: Callable[[Mapping[str, Any]], list[str]] | None = None
 
+    def write(
+        self,
+        tsv: str | Path,
+        md: str | Path,
+        tex: str | Path,
+        html: str | Path,
+        time: str | Path | None = None,
+    ) -> None:
+        """Write the table in its four forms, and to `time` what only the renderings show.
+
+        The TSV is the same to the byte for the same scores.
+        """
+        tidy = [self.cells] if self.tsv_only is None else [self.cells, self.tsv_only]
+        rows = pd.concat(tidy, ignore_index=True)
+        for name in rows.columns.intersection(P_VALUES):  # six decimals would print a small p as 0
+            rows[name] = [None if math.isnan(p) else f"{p:.6g}" for p in rows[name]]
+        write_tsv(tsv, rows)
+        if time is not None:
+            write_tsv(time, self.rendered_only)
+        write_text(md, markdown(self))
+        write_text(tex, latex(self))
+        write_text(html, html_page(self))
+
 
 def cell(
     row: str,
@@ -305,19 +328,7 @@ def html_page(table: Table) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write(table: Table, tsv: str | Path, md: str | Path, tex: str | Path, page: str | Path) -> None:
-    """Write the table in its four forms; the TSV is the same to the byte for the same scores."""
-    tidy = [table.cells] if table.tsv_only is None else [table.cells, table.tsv_only]
-    rows = pd.concat(tidy, ignore_index=True)
-    for name in rows.columns.intersection(P_VALUES):  # six decimals would print a small p as 0
-        rows[name] = [None if math.isnan(p) else f"{p:.6g}" for p in rows[name]]
-    write_tsv(tsv, rows)
-    write_text(md, markdown(table))
-    write_text(tex, latex(table))
-    write_text(page, html_page(table))
-
-
 def read(tsv: str | Path) -> pd.DataFrame:
-    """Return the tidy rows that `write` left in the TSV (COLUMNS, missing numbers as NaN)."""
+    """Return the tidy rows that `Table.write` left in the TSV (COLUMNS, missing numbers as NaN)."""
     texts = ("row", "column", "metric", "note")
     return read_tsv(tsv, tuple(name for name in COLUMNS if name not in texts))

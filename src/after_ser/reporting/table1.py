@@ -61,13 +61,14 @@ def _printed(
     return merged["samples"], merged if name == AFTER else {}
 
 
-def table1(config: Mapping[str, Any], composition: pd.DataFrame, dataset: str) -> Table:
-    """Return Table 1 of `dataset`: clips and label ratio per corpus, and of all together.
+def table1(config: Mapping[str, Any], composition: pd.DataFrame) -> Table:
+    """Return Table 1: clips and label ratio per corpus, and of all together.
 
     `composition` holds a row per corpus and the two merged ones, before and after balancing
     (`datasets.composition`), with clips per class. Raises InputError where it names a corpus
     that the dataset does not have.
     """
+    dataset = config["tables"]["table1"]["dataset"]
     classes = [str(name) for name in config["classes"]]
     corpora = provenance.corpora_of(config, dataset)
     strange = sorted(set(composition["corpus"]) - {*corpora, BEFORE, AFTER})

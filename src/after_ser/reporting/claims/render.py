@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
+
+from after_ser.reporting.claims.evidence import Evidence
 from after_ser.reporting.claims.model import FACTOR, Arithmetic
 from after_ser.reporting.claims.report import (
     VERDICTS,
     Report,
     Row,
     claims_frame,
+    claims_report,
     parts_frame,
 )
 from after_ser.reporting.claims.verdict import NOT_SUPPORTED
@@ -210,17 +216,36 @@ def html_page(report: Report) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write(
-    report: Report,
-    tsv: str | Path,
-    parts: str | Path,
-    md: str | Path,
-    tex: str | Path,
-    page: str | Path,
-) -> None:
-    """Write the report in its four forms, and its single comparisons as a TSV of their own."""
-    write_tsv(tsv, claims_frame(report))
-    write_tsv(parts, parts_frame(report))
-    write_text(md, markdown(report))
-    write_text(tex, latex(report))
-    write_text(page, html_page(report))
+@dataclass(frozen=True)
+class ClaimsTable:
+    """The report as a table that can be written."""
+
+    report: Report
+
+    def write(
+        self,
+        tsv: str | Path,
+        parts: str | Path,
+        md: str | Path,
+        tex: str | Path,
+        html: str | Path,
+    ) -> None:
+        """Write the report in its four forms, and its single comparisons as a TSV of their own."""
+        write_tsv(tsv, claims_frame(self.report))
+        write_tsv(parts, parts_frame(self.report))
+        write_text(md, markdown(self.report))
+        write_text(tex, latex(self.report))
+        write_text(html, html_page(self.report))
+
+
+def claims(
+    config: Mapping[str, Any],
+    scores: pd.DataFrame,
+    times: pd.DataFrame,
+    outliers: pd.DataFrame | None,
+    baselines: pd.DataFrame | None,
+    summaries: Sequence[str | Path],
+) -> ClaimsTable:
+    """Return the paper's claims as judged by a run; outliers, baselines: None where it has none."""
+    evidence = Evidence(config, scores, times, outliers, baselines)
+    return ClaimsTable(claims_report(evidence, summaries))
