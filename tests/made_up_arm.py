@@ -11,7 +11,6 @@ import soundfile
 
 from after_ser.grid import cells
 from after_ser.metrics import score
-from after_ser.reporting.inside.plan import features_folder
 from after_ser.runtime.atomic import write_json, write_tsv
 
 CLASSES = ["anger", "neutral"]
@@ -103,7 +102,7 @@ def write_run(
             own += [(called.get(u, u), split) for u in HELD_OUT[cell.fold, split]]
         fold = pd.DataFrame(own, columns=["utt", "split"])
         write_tsv(folder / f"fold{cell.fold}.tsv", fold)
-        features = root / features_folder(cell)
+        features = root / cell.latents_folder
         features.mkdir(parents=True, exist_ok=True)
         write_tsv(features / "index.tsv", pd.DataFrame({"utt": [row["utt"] for row in rows]}))
         means = np.arange(len(rows) * 3, dtype=np.float32).reshape(-1, 3) ** 1.5

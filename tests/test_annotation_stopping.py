@@ -63,7 +63,7 @@ def test_stability_is_the_mean_of_the_last_three_pairs():
     assert stopping.stability_stops([None, 0.1, 1.0, 0.99, 0.98]).met is True
     assert stopping.stability_stops([None, 1.0, 1.0, 0.96]).met is False
     early = stopping.stability_stops([None, 1.0, 1.0])
-    assert early.met is None and early.note == "2 of the 3 pairs of rounds that are needed"
+    assert early.met is None and early.note.startswith("2 of the 3 pairs")
     assert stopping.stability_stops([None, 1.0, None, 1.0]).met is None
 
 
@@ -130,7 +130,7 @@ def test_other_val_clips_are_no_curve():
     changed = val(FIRST)
     changed.loc[3, "label"] = "b"
     for other in (changed, val(FIRST)[:11]):
-        with pytest.raises(InputError, match="val clips of round 1 are not those"):
+        with pytest.raises(InputError, match="round 1"):
             val_curve([val(FIRST), other], SPEAKERS, "test")
 
 
@@ -179,9 +179,9 @@ def test_the_gain_of_a_known_curve():
 
 def test_too_few_rounds_say_nothing():
     few = expected_gain(N[:3], N[:3] / 200, np.ones((5, 3)), 100, "test")
-    assert few.mean is None and few.note == "3 of the 4 rounds that are needed"
+    assert few.mean is None and few.note.startswith("3 of the 4 rounds")
     done = expected_gain(N, N / 200, np.ones((5, 5)), 160, "test")
-    assert done.mean is None and done.note == "no clip is left to ask for"
+    assert done.mean is None and "no clip is left" in done.note
     assert math.isclose(done.labelled, 160)
 
 

@@ -73,7 +73,7 @@ def test_babble_is_made_of_six_of_the_other_clips():
 
 
 def test_babble_of_too_few_clips_is_refused():
-    with pytest.raises(InputError, match="5 other clips, expected at least 6"):
+    with pytest.raises(InputError, match="5 other clips, .* 6"):
         perturb("babble", CLIP, 10, "c/1", OTHERS[:5])
 
 
@@ -145,7 +145,7 @@ def test_the_random_source_is_named_by_kind_and_clip_alone(kind):
 
 @pytest.mark.filterwarnings("ignore:invalid value")
 def test_samples_that_are_not_finite_are_an_error():
-    with pytest.raises(ValueError, match="white at 10 made samples of c/1 that are not finite"):
+    with pytest.raises(ValueError, match="white at 10 .*c/1"):
         perturb("white", np.full(100, np.inf, np.float32), 10, "c/1")
     with pytest.raises(KeyError):
         perturbation("hum")

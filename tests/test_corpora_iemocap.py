@@ -75,7 +75,7 @@ def test_a_clip_without_label_is_named(small: Path) -> None:
     labels = small / "Session1" / "dialog" / "EmoEvaluation" / "Ses01F_impro01.txt"
     kept = [line for line in labels.read_text().split("\n") if "_M001\t" not in line]
     labels.write_text("\n".join(kept))
-    with pytest.raises(InputError, match=r"Ses01F_impro01_M001\.wav has no line in .*impro01\.txt"):
+    with pytest.raises(InputError, match=r"Ses01F_impro01_M001\.wav .*impro01\.txt"):
         scan(small)
 
 
@@ -98,7 +98,7 @@ def test_missing_folders_are_named(small: Path, tmp_path: Path) -> None:
 def test_a_broken_label_line_is_named(small: Path) -> None:
     labels = small / "Session1" / "dialog" / "EmoEvaluation" / "Ses01F_impro01.txt"
     labels.write_text(labels.read_text().replace("[2.5000, 3.0000, 3.5000]", "[2.5000", 1))
-    with pytest.raises(InputError, match=r"line 3 of .*impro01\.txt does not parse; expected"):
+    with pytest.raises(InputError, match=r"line 3 of .*impro01\.txt"):
         scan(small)
 
 
@@ -109,9 +109,8 @@ def test_labels_without_clip_are_counted(small: Path, capsys: pytest.CaptureFixt
         path.unlink()
     clips = scan(small)
     assert len(clips) == 120 - 1 - 5
-    assert "6 labelled turns have no clip, the first is Ses01F_impro01_F000" in (
-        capsys.readouterr().err
-    )
+    told = capsys.readouterr().err
+    assert "6 labelled turns" in told and "Ses01F_impro01_F000" in told
 
 
 def test_a_misnamed_clip_is_an_error_unless_ignored(small: Path) -> None:

@@ -62,7 +62,8 @@ def test_ravdess(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     table = corpus_adapter("ravdess").default_labels
     assert {clip.raw_label for clip in clips.values()} == set(table)
     assert table["calm"] is None
-    assert "1 songs and 1 audio-visual files skipped" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "1 songs" in told and "1 audio-visual" in told
 
 
 def test_ravdess_with_songs_only_is_empty(tmp_path: Path) -> None:
@@ -109,7 +110,7 @@ def test_emovdb_example_of_the_flat_arrangement(tmp_path: Path) -> None:
 
 
 def test_emovdb_without_speaker_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="with the speaker in its folder"):
+    with pytest.raises(InputError, match="amused_1-28_0007.*speaker"):
         scan("emovdb", touch_clips(tmp_path, ["Amused/amused_1-28_0007.wav"]))
 
 
@@ -190,7 +191,7 @@ def test_wrong_empty_and_odd_folders_are_errors_of_one_line(tmp_path: Path, layo
 
 def test_registry_suggests_the_nearest_layout() -> None:
     assert "csv" in LAYOUTS and "iemocap" in LAYOUTS
-    with pytest.raises(InputError, match=r"'CREMA-D' is unknown \(did you mean cremad\?\)"):
+    with pytest.raises(InputError, match="CREMA-D.*did you mean cremad"):
         corpus_adapter("CREMA-D")
     with pytest.raises(InputError, match="expected one of iemocap, emodb"):
         corpus_adapter("zzz")

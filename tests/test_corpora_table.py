@@ -59,15 +59,15 @@ def test_audio_the_table_does_not_name_is_counted(
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("path,label\na/one.wav,anger\n", r"metadata\.csv has no column speaker; expected path"),
+        ("path,label\na/one.wav,anger\n", r"metadata\.csv .*column speaker"),
         ("file,speaker\na/one.wav,x\n", r"metadata\.csv has no column path"),
         ("path,speaker\n", "has no rows"),
-        ("path,speaker\na/one.wav,\n", "line 2 of .*: speaker is empty"),
-        ("path,speaker\n,x\n", "line 2 of .*: path is empty"),
-        ("path,speaker\na/none.wav,x\n", r"line 2 of .*: there is no file .*none\.wav"),
-        ("path,speaker,gender\na/one.wav,x,lady\n", "gender is 'lady', expected female, male"),
-        ("path,speaker,valence\na/one.wav,x,high\n", "valence is 'high', expected a number"),
-        ("path,speaker\na/zwei, drei.flac,x\n", "more fields than the header's 2"),
+        ("path,speaker\na/one.wav,\n", "line 2 of .*: speaker "),
+        ("path,speaker\n,x\n", "line 2 of .*: path "),
+        ("path,speaker\na/none.wav,x\n", r"line 2 of .*none\.wav"),
+        ("path,speaker,gender\na/one.wav,x,lady\n", "gender is 'lady', .*female, male"),
+        ("path,speaker,valence\na/one.wav,x,high\n", "valence is 'high'"),
+        ("path,speaker\na/zwei, drei.flac,x\n", "line 2.*header's 2"),
     ],
 )
 def test_mistakes_are_named_with_their_line(root: Path, text: str, message: str) -> None:
@@ -76,7 +76,7 @@ def test_mistakes_are_named_with_their_line(root: Path, text: str, message: str)
 
 
 def test_missing_table(root: Path) -> None:
-    with pytest.raises(InputError, match=r"the table .*metadata\.csv is missing; expected"):
+    with pytest.raises(InputError, match=r"metadata\.csv is missing"):
         list(Table().scan(root, {}))
     (root / "metadata.csv").write_bytes("path,speaker\na/one.wav,Müller\n".encode("latin-1"))
     with pytest.raises(InputError, match="is not UTF-8"):

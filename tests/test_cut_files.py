@@ -58,7 +58,7 @@ def test_a_cut_anywhere_is_refused_but_between_two_lines(folder, name):
         if not data[size:].strip():
             continue  # the line end of a JSON file
         path.write_bytes(data[:size])
-        with pytest.raises(InputError, match=f"{name}.*delete it and it is made again"):
+        with pytest.raises(InputError, match=f"{name}.*delete it"):
             READERS[name](path)
 
 
@@ -108,24 +108,24 @@ def test_clips_that_are_missing_between_two_lines(tmp_path):
     write_tsv(names[2], fold)
     expect_pool(names[0], pool, known, names[1], names[2])
     for less_pool, less_known in ((pool[:2], known), (pool, known[:1])):
-        with pytest.raises(InputError, match="pool.tsv: . clips, and . in .*labelled.tsv"):
+        with pytest.raises(InputError, match="pool.tsv: .*labelled.tsv"):
             expect_pool(names[0], less_pool, less_known, names[1], names[2])
     write_tsv(names[2], fold[1:])
     with pytest.raises(InputError, match="4 train clips of .*fold1.tsv"):
         expect_pool(names[0], pool, known, names[1], names[2])
 
     expect_labelled(names[1], known, 0.4, 5, queried=False)
-    with pytest.raises(InputError, match="1 clips; expected 2, 0.4 of the fold's 5"):
+    with pytest.raises(InputError, match="1 clips; expected 2, 0.4"):
         expect_labelled(names[1], known[:1], 0.4, 5, queried=False)
     expect_labelled(names[1], known, 0.4, 5, queried=True)  # no query.tsv: nothing is known
     write_tsv(tmp_path / "query.tsv", pd.DataFrame({"utt": ["b"]}))
     expect_labelled(names[1], known, 0.9, 5, queried=True)
-    with pytest.raises(InputError, match="1 clips of 1 in query.tsv are not labelled"):
+    with pytest.raises(InputError, match="1 clips of 1 .*query.tsv"):
         expect_labelled(names[1], known[:1], 0.4, 5, queried=True)
 
     manifest = pd.DataFrame({"utt": list("abcdef"), "label": "sad"})
     read_split(fold, manifest)
-    with pytest.raises(InputError, match=r"m.tsv: no clip f .and 0 more"):
+    with pytest.raises(InputError, match="m.tsv: no clip f "):
         read_split(fold, manifest[:5], "m.tsv")
 
 
@@ -140,7 +140,7 @@ def test_predictions_are_as_many_as_their_metrics_say(tmp_path):
     speakers = {"u": "s", "v": "s"}
     assert gather_counts([cell], speakers, ["sad", "happy"])["n"].sum() == 2
     write_tsv(cell.predictions, frame[:1])
-    with pytest.raises(InputError, match="predictions.tsv: 1 test clips; expected 2"):
+    with pytest.raises(InputError, match="predictions.tsv: 1 .* expected 2"):
         gather_counts([cell], speakers, ["sad", "happy"])
 
 

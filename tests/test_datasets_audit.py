@@ -76,31 +76,31 @@ def test_text_overlap_is_by_corpus_and_text(tables):
     assert audit(tables)["folds"]["1"]["text_overlap"]["test_in_train"]["share"] is None
 
 
+def leak(tables, *facts):
+    """Tell whether a violation names all of these."""
+    return any(all(fact in line for fact in facts) for line in audit(tables)["violations"])
+
+
 def test_leaked_test_speaker(tables):
     move(tables, one(tables, "test"), "train")
-    assert any("test speakers are in both train and test: 1, such as t/Ses01F" in line
-               for line in audit(tables)["violations"])  # fmt: skip
+    assert leak(tables, "test speakers", "train and test: 1", "t/Ses01F")
     tables[0]["session"] = ""
-    with pytest.raises(InputError, match=r"the folds leak: fold 1: .*see folder/audit\.json"):
+    with pytest.raises(InputError, match=r"fold 1: .*folder/audit\.json"):
         check_audit(audit(tables), "folder/audit.json")
 
 
 def test_leaked_session(tables):
     manifest = tables[0]
     manifest.loc[manifest["utt"] == one(tables, "val"), "session"] = "t/Ses1"
-    assert (
-        "fold 1: test sessions are in both val and test: 1, such as t/Ses1"
-        in (audit(tables)["violations"])
-    )
+    assert leak(tables, "fold 1", "test sessions", "val and test: 1", "t/Ses1")
 
 
 @pytest.mark.parametrize("sides", [("train", "val"), ("val", "test"), ("train", "test")])
 def test_clip_on_two_sides(tables, sides):
     extra = pd.DataFrame({"utt": [one(tables, sides[0])], "split": [sides[1]]})
     tables[1][1] = pd.concat([tables[1][1], extra])
-    lines = "\n".join(audit(tables)["violations"])
-    assert f"the same clips are in both {sides[0]} and {sides[1]}: 1" in lines
-    assert "1 clips are listed twice" in lines
+    assert leak(tables, "the same clips", f"{sides[0]} and {sides[1]}: 1")
+    assert leak(tables, "1 clips", "twice")
 
 
 @pytest.mark.parametrize("sides", [("train", "val"), ("val", "test"), ("train", "test")])
@@ -108,57 +108,47 @@ def test_byte_identical_clips_on_two_sides(tables, sides):
     manifest = tables[0]
     pair = [one(tables, side) for side in sides]
     manifest.loc[manifest["utt"].isin(pair), "sha256"] = "same"
-    lines = audit(tables)["violations"]
-    assert (f"fold 1: byte-identical clips are in both {sides[0]} and {sides[1]}: 1, "
-            f"such as {pair[1]}") in lines  # fmt: skip
+    assert leak(tables, "fold 1", "byte-identical", f"{sides[0]} and {sides[1]}: 1", pair[1])
 
 
 def test_near_duplicates_on_two_sides(tables):
     manifest = tables[0].set_index("utt")
     for column in ("speaker", "text_id", "label", "duration_s"):
         manifest.loc[one(tables, "val"), column] = manifest.loc[one(tables, "train"), column]
-    lines = audit((manifest.reset_index(), tables[1], tables[2]))["violations"]
-    assert any("near-duplicates are in both train and val" in line for line in lines)
+    tables = (manifest.reset_index(), tables[1], tables[2])
+    assert leak(tables, "near-duplicates", "train and val")
 
 
 def test_extra_corpus_in_test(tables):
     speaker = tables[0].loc[tables[0]["speaker"] == "x/sp0", "utt"]
     table = tables[1][1]
     table.loc[table["utt"].isin(speaker), "split"] = "test"
-    lines = audit(tables)["violations"]
-    assert any("of extra corpora in test" in line for line in lines)
+    assert leak(tables, "of extra corpora in test")
 
 
 def test_missing_unknown_and_balanced_test_clips(tables):
     gone = one(tables, "test")
     table = tables[1][1]
     tables[1][1] = table[table["utt"] != gone]
-    assert (
-        f"fold 1: 1 clips are neither in a split nor balanced away, such as {gone}"
-        in (audit(tables)["violations"])
-    )
+    assert leak(tables, "fold 1: 1 clips", "neither", gone)
     row = tables[0].loc[tables[0]["utt"] == gone, ["utt", "corpus", "speaker", "label"]]
     tables[2][1] = pd.concat([tables[2][1], row])
-    assert audit(tables)["violations"] == [
-        f"fold 1: 1 clips of the test speakers were balanced away, such as {gone}"
-    ]
+    assert leak(tables, "fold 1: 1 clips", "balanced away", gone)
+    assert len(audit(tables)["violations"]) == 1
     tables[1][1] = pd.concat([table, pd.DataFrame({"utt": ["t/nobody"], "split": ["train"]})])
-    lines = "\n".join(audit(tables)["violations"])
-    assert "not in the manifest, such as t/nobody" in lines
-    assert "both in a split and balanced away" in lines
+    assert leak(tables, "not in the manifest", "t/nobody")
+    assert leak(tables, "both in a split", "balanced away")
 
 
 def test_unknown_split_and_empty_train(tables):
     table = tables[1][1]
     table.loc[table["split"] == "train", "split"] = "pool"
-    lines = audit(tables)["violations"]
-    assert any("unknown split 'pool'" in line for line in lines)
-    assert "fold 1: train is empty" in lines
+    assert leak(tables, "unknown split 'pool'") and leak(tables, "fold 1: train is empty")
 
 
 def test_clip_tested_in_two_folds(tables):
     tables[1][2], tables[2][2] = tables[1][1].copy(), tables[2][1].copy()
-    assert audit(tables)["violations"][0].startswith("48 clips are in test in two folds")
+    assert leak(tables, "48 clips", "two folds")
 
 
 def test_absent_class_is_a_warning(tables):
@@ -168,7 +158,7 @@ def test_absent_class_is_a_warning(tables):
     manifest["text_id"] = ""  # or relabelled clips would look like near-duplicates
     report = audit_folds(manifest, folds, away, "t", CLASSES)
     assert report["violations"] == []
-    assert "fold 1: val has no clip of the class anger" in report["warnings"]
+    assert [line for line in report["warnings"] if "fold 1: val" in line and "anger" in line]
 
 
 def test_composition_counts_and_ratios(tables):

@@ -80,7 +80,7 @@ def test_absent_class_and_zero_ratio():
     assert ratio_counts({"a": 10, "b": 3}, {"a": 1, "b": 0}) == {"a": 10, "b": 0}
     with pytest.raises(InputError, match="leaves no clip"):
         ratio_counts({"a": 0, "b": 3}, {"a": 1, "b": 0})
-    with pytest.raises(InputError, match="expected a number for each of the classes a, b"):
+    with pytest.raises(InputError, match="classes a, b"):
         ratio_counts({"a": 1, "b": 3}, {"a": 1})
     with pytest.raises(InputError, match=r"balance\.ratio\.b is -1"):
         ratio_counts({"a": 1, "b": 3}, {"a": 1, "b": -1})
@@ -146,9 +146,9 @@ def test_cap_per_corpus_and_label():
 def test_none_keeps_all_and_unknown_methods_stop():
     clips = table({("t", "1", "sad"): 3, ("t", "1", "anger"): 9})
     assert balance_clips(clips, CLASSES, "m", 1, method="none").all()
-    with pytest.raises(InputError, match="expected one of ratio, cap, none"):
+    with pytest.raises(InputError, match="ratio, cap, none"):
         balance_clips(clips, CLASSES, "m", 1, method="smote")
-    with pytest.raises(InputError, match="needs a ratio for the classes"):
+    with pytest.raises(InputError, match="needs a ratio"):
         balance_clips(clips, ["sad", "anger"], "m", 1)
 
 

@@ -84,15 +84,15 @@ def test_input_errors():
     def fold(manifest=clips, number=1, target="t", **more):
         make_fold(manifest, number, "m", target, CLASSES, **more)
 
-    with pytest.raises(InputError, match="makes the folds 1 to 2"):
+    with pytest.raises(InputError, match="folds 1 to 2"):
         fold(number=3)
-    with pytest.raises(InputError, match="makes the folds 1 to 2"):
+    with pytest.raises(InputError, match="folds 1 to 2"):
         fold(number=0)
-    with pytest.raises(InputError, match="no clip of the target corpus q"):
+    with pytest.raises(InputError, match="target corpus q"):
         fold(target="q")
     with pytest.raises(InputError, match="has no session"):
         fold(target="x")
-    with pytest.raises(InputError, match="1 session, expected at least 2"):
+    with pytest.raises(InputError, match="1 session, .* 2"):
         fold(sessions_manifest(sessions=1))
     with pytest.raises(InputError, match="4 speakers for 5 groups"):
         fold(by="speaker", groups=5)
@@ -108,7 +108,7 @@ def test_input_errors():
         fold(val_share=0.99)
     moved = clips.copy()
     moved.loc[moved["speaker"] == "t/Ses01F", "session"] = ["t/Ses1", "t/Ses2"] * 12
-    with pytest.raises(InputError, match="speaker t/Ses01F is in the sessions t/Ses1, t/Ses2"):
+    with pytest.raises(InputError, match="t/Ses01F .*t/Ses1, t/Ses2"):
         fold(moved)
 
 

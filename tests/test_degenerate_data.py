@@ -11,7 +11,7 @@ import pytest
 import soundfile
 import torch
 from corpora_trees import noise
-from datasets_tables import CLASSES, clip, sessions_manifest
+from datasets_tables import CLASSES, clip
 from finetune_clips import (
     CPU,
     FRAMES_PER_SECOND,
@@ -85,12 +85,12 @@ def fold_of(manifest, number=1, groups=2, **more):
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([("s0", "sad", noise(0.4))], "no usable clip of the class anger"),
-        (speech(3, classes=CLASSES[:3]), "no usable clip of the class happy"),
-        ([("s0", "sad", np.zeros(16000))] * 4, "4 of 4 clips were rejected"),
-        ([("s0", "sad", noise(0.4))] * 4, "3 of 4 clips were rejected"),
-        ([(s, lab, noise(0.4)) for s, lab, _ in speech(2)], "16 of 16 clips were rejected"),
-        ([(s, lab, x[:3000]) for s, lab, x in speech(2)], "16 of 16 clips were rejected"),
+        ([("s0", "sad", noise(0.4))], "class anger"),
+        (speech(3, classes=CLASSES[:3]), "class happy"),
+        ([("s0", "sad", np.zeros(16000))] * 4, "4 of 4 clips"),
+        ([("s0", "sad", noise(0.4))] * 4, "3 of 4 clips"),
+        ([(s, lab, noise(0.4)) for s, lab, _ in speech(2)], "16 of 16 clips"),
+        ([(s, lab, x[:3000]) for s, lab, x in speech(2)], "16 of 16 clips"),
         ([(s, "", x) for s, _, x in speech(2)], "has the unknown label ''"),
         ([(s, "bored", x) for s, _, x in speech(2)], "has the unknown label 'bored'"),
     ],
@@ -105,39 +105,21 @@ def test_a_corpus_that_is_no_use_is_named_before_a_dataset_is_made(tmp_path, row
 
 def test_a_corpus_whose_labels_are_all_left_out_is_named():
     unused = {"W": None, "N": None, "T": None, "F": None}
-    with pytest.raises(InputError, match="the target corpus t has no usable clip, expected every"):
+    with pytest.raises(InputError, match="target corpus t "):
         merge_corpora([part("t", ALL, labels=unused)], CLASSES)
 
 
-@pytest.mark.parametrize(
-    ("speakers", "groups", "message"),
-    [
-        (1, 2, "1 speakers for 2 groups, expected at least 2 groups and a speaker for each"),
-        (3, 5, "3 speakers for 5 groups"),
-    ],
-)
-def test_folds_that_cannot_be_made_of_so_few_speakers(tmp_path, speakers, groups, message):
+@pytest.mark.parametrize(("speakers", "groups"), [(1, 2), (3, 5)])
+def test_folds_that_cannot_be_made_of_so_few_speakers(tmp_path, speakers, groups):
     manifest = prepared(tmp_path, speech(speakers, 1))
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(InputError, match=f"{speakers} speakers for {groups} groups"):
         fold_of(manifest, groups=groups)
-
-
-def test_folds_by_session_need_sessions():
-    manifest = sessions_manifest()
-    one = manifest[manifest["session"].isin(["t/Ses1", ""])]
-    with pytest.raises(InputError, match="folds by session: 1 session, expected at least 2"):
-        make_fold(one, 1, "d", "t", CLASSES, by="session")
-    none = manifest.assign(session="")
-    with pytest.raises(InputError, match="has no session, expected one for every clip"):
-        make_fold(none, 1, "d", "t", CLASSES, by="session")
-    with pytest.raises(InputError, match="fold 6 does not exist: .* makes the folds 1 to 5"):
-        make_fold(manifest, 6, "d", "t", CLASSES, by="session")
 
 
 def test_a_held_out_clip_cannot_be_both_val_and_test():
     rows = [clip("lonely", "sad", "a"), *(clip(f"{c}{i}", c, "b") for c in CLASSES for i in "12")]
     settings = {"by": "speaker", "groups": 2, "balance": NONE}
-    with pytest.raises(InputError, match="1 clip is held out, which cannot be both val and test"):
+    with pytest.raises(InputError, match="1 clip is held out"):
         make_released_fold(pd.DataFrame(rows), 1, "d", "t", CLASSES, **settings)
     rows.append(clip("second", "sad", "a"))
     made = make_released_fold(pd.DataFrame(rows), 1, "d", "t", CLASSES, **settings)
@@ -146,7 +128,7 @@ def test_a_held_out_clip_cannot_be_both_val_and_test():
 
 def test_val_of_less_than_a_clip_is_named():
     rows = [clip(f"{s}{c}", c, s) for s in "ab" for c in CLASSES]
-    with pytest.raises(InputError, match=r"val.share 0.1 of 4 clips is less than one clip"):
+    with pytest.raises(InputError, match="val.share 0.1 of 4 clips"):
         fold_of(pd.DataFrame(rows), val_share=0.1)
 
 
@@ -172,19 +154,17 @@ def test_a_budget_of_less_than_a_clip_is_named(fraction, n_train, count):
         return
     with pytest.raises(InputError) as caught:
         initial_count(fraction, n_train, "dataset d, fold 1")
-    assert str(caught.value) == (
-        f"dataset d, fold 1: budget {fraction:g} of {n_train} train clips is less than one clip; "
-        "expected a larger fraction or more clips"
-    )
+    message = str(caught.value)
+    assert message.startswith(f"dataset d, fold 1: budget {fraction:g} of {n_train} ")
 
 
 def test_a_round_that_labels_nothing_is_named_unless_nothing_is_left():
     assert queried_count(0.2, 4, 36) == 4
     assert queried_count(1.0, 40, 0) == 0
     assert queried_count(1.0, 39, 1) == 1
-    with pytest.raises(InputError, match="0.11 of 40 train clips is not one clip more than the 4"):
+    with pytest.raises(InputError, match="0.11 of 40 .* the 4"):
         queried_count(0.11, 4, 36)
-    with pytest.raises(InputError, match="is not one clip more than the 9 that are labelled"):
+    with pytest.raises(InputError, match="0.2 of 40 .* the 9"):
         queried_count(0.2, 9, 31)
 
 
@@ -237,19 +217,19 @@ def test_weights_that_overflow_behind_the_last_step_are_named(start, monkeypatch
     with pytest.raises(InputError) as caught:
         trained(start, labels(4), labels(4), learning_rate=0.5, batch_size=4)
     message = str(caught.value)
-    assert "is no number after epoch 1" in message and "lower learning_rate than 0.5" in message
+    assert "epoch 1" in message and "learning_rate than 0.5" in message
 
 
 def test_a_model_that_is_not_finite_is_never_written(start, tmp_path):
     model = start_classifier(start, CLASSES, SETTINGS["head"], 7)
     with torch.no_grad():
         model.output.bias[1] = float("inf")
-    with pytest.raises(InputError, match="NaN or infinity in the weight output.bias, and no model"):
+    with pytest.raises(InputError, match="weight output.bias"):
         save_classifier(model, tmp_path / "m/model.safetensors", tmp_path / "m/config.json")
-    with pytest.raises(InputError, match="in the weight w, and no model is written"):
+    with pytest.raises(InputError, match="weight w,"):
         save_tensors(tmp_path / "m/w.safetensors", {"w": torch.tensor([1.0, float("nan")])})
     assert not files(tmp_path)
-    with pytest.raises(InputError, match="what the model says of val is no number"):
+    with pytest.raises(InputError, match="val is no number"):
         val_scores(np.array([[0.5, 0.5], [np.nan, np.nan]]), [0, 1])
 
 
@@ -318,27 +298,27 @@ def test_a_fit_that_fails_names_round_fold_and_reason_and_writes_nothing(start, 
     written = files(tmp_path / "fine/round0")
     assert "metrics.json" in written and "model/model.safetensors" in written
     told = run("fit_round", round_0(tmp_path / "rate", start, learning_rate=1e30), capsys)
-    assert told.startswith("error: round 0 of d, fold 1: fine-tuning: ") and "1e+30" in told
+    assert told.startswith("error: round 0 of d, fold 1: ") and "1e+30" in told
     assert list((tmp_path / "rate/round0").iterdir()) == []  # the folder is Snakemake's
 
 
 @pytest.mark.parametrize(
-    ("table", "column", "value", "message"),
+    ("table", "column", "value"),
     [
-        ("labelled", "label", "angry", "has label 'angry'; expected one of anger, neutral"),
-        ("manifest", "label", "angry", "has label 'angry'"),
-        ("fold", "split", "valid", "has split 'valid'; expected one of train, val, test"),
-        ("fold", "utt", "nobody", "the manifest has no clip nobody"),
+        ("labelled", "label", "angry"),
+        ("manifest", "label", "angry"),
+        ("fold", "split", "valid"),
+        ("fold", "utt", "nobody"),
     ],
 )
-def test_a_fit_on_an_edited_table_names_it(start, tmp_path, capsys, table, column, value, message):
+def test_a_fit_on_an_edited_table_names_it(start, tmp_path, capsys, table, column, value):
     job = round_0(tmp_path, start)
     path = Path(getattr(job.input, table))
     edited = read_tsv(path)
     edited.loc[1, column] = value
     write_tsv(path, edited)
     told = run("fit_round", job, capsys)
-    assert message in told and str(path) in told
+    assert value in told and str(path) in told
     assert list((tmp_path / "round0").iterdir()) == []
 
 
@@ -352,9 +332,9 @@ def test_what_a_notice_quotes_may_be_no_unicode(tmp_path, capsys):
     job = Named(rule="r", log=[str(tmp_path / "x.log")], output=[])
     with pytest.raises(SystemExit):
         run_script(main, {"snakemake": job})
-    assert (tmp_path / "x.log").read_text(encoding="utf-8") == (
-        "notice: a file called \\udcff.wav is not used\nerror: the file \\udcff.wav\\nis wrong\n"
-    )
+    notice, error = (tmp_path / "x.log").read_text(encoding="utf-8").splitlines()
+    assert notice.startswith("notice: ") and "\\udcff.wav" in notice
+    assert error == "error: the file \\udcff.wav\\nis wrong"
 
 
 @pytest.mark.slow

@@ -82,7 +82,7 @@ def test_too_few_clips_are_left_out_and_named():
     of_b = draws[draws["speaker"] == "b"]
     assert set(of_b["label"]) == {"Angry", "Happy"}, "its clips are no negatives either"
     draws, left_out = draw(manifest(SPEAKERS, 6))
-    assert draws.empty and "0 emotions have enough clips, 2 are needed" in set(left_out["reason"])
+    assert draws.empty and left_out["reason"].str.contains("0 emotions").any()
     assert set(left_out["speaker"]) == set(SPEAKERS)
 
 
@@ -123,9 +123,9 @@ def test_a_target_speaker_among_the_sources_stops_the_run():
     check_apart(target, "esd", {"x": (other, "esd")})
     same = manifest(["s", "a"], 3, prefix="y")
     check_apart(target, "esd", {"y": (same, "emodb")})  # another corpus's speaker "a"
-    with pytest.raises(InputError, match="target speaker a is in source y too") as error:
+    with pytest.raises(InputError, match="target speaker a .*source y") as error:
         check_apart(target, "esd", {"x": (other, "esd"), "y": (same, "esd")})
     assert "\n" not in str(error.value)
     copied = other.assign(sha256=[*target["sha256"][:1], *other["sha256"][1:]])
-    with pytest.raises(InputError, match="is byte for byte a clip of a target speaker"):
+    with pytest.raises(InputError, match="byte for byte"):
         check_apart(target, "esd", {"x": (copied, "emodb")})

@@ -83,10 +83,10 @@ def test_any_file_is_a_clip_or_is_refused_in_one_line(tmp_path_factory, data):
     ("data", "reason"),
     [
         (flac_promising(2**36 - 1), "cannot be decoded"),
-        (flac_promising(0), "does not say how many samples it has"),
-        (with_header(rate=2**31 - 1), "a sampling rate of 2147483647 Hz, expected 4000 to 384000"),
-        (with_header(rate=3), "a sampling rate of 3 Hz"),
-        (with_header(rate=44101), "corrupt: a sampling rate of 44101 Hz, expected one that has"),
+        (flac_promising(0), "does not say how many"),
+        (with_header(rate=2**31 - 1), "a sampling rate of 2147483647"),
+        (with_header(rate=3), "a sampling rate of 3"),
+        (with_header(rate=44101), "corrupt: a sampling rate of"),
         (with_header(channels=0), "cannot be decoded"),
         (with_header(channels=65535), "cannot be decoded"),
         (with_header(bits=0), "cannot be decoded"),
@@ -186,9 +186,7 @@ def test_what_only_has_the_name_of_a_clip_is_named(tmp_path, kind):
     odd_file(kind, root / "08a01Fa.wav")
     out = tmp_path / "index.tsv"
     _, refused = outcome(lambda: index_corpus("x", "emodb", root, {}, out))
-    assert refused == (
-        f"corpus x: the clip {root / '08a01Fa.wav'} is no file; expected one that can be read"
-    )
+    assert refused.startswith("corpus x: ") and str(root / "08a01Fa.wav") in refused
     assert not out.exists()
 
 
@@ -225,12 +223,12 @@ def test_a_clip_that_may_not_be_read_is_named(tmp_path, request):
     locked = root / "locked"
     locked.mkdir(0o000)
     request.getfixturevalue("nobody")
-    with pytest.raises(InputError, match=r"the folder .*locked cannot be read \(Permission"):
+    with pytest.raises(InputError, match="folder .*locked .*Permission"):
         index_corpus("x", "emodb", root, {}, "/nonexistent/index.tsv")
     os.seteuid(0) if os.getuid() == 0 else None
     locked.rmdir()
     os.seteuid(65534) if os.getuid() == 0 else None
-    with pytest.raises(InputError, match=r"the clip .*03a01Wa\.wav cannot be read \(Permission"):
+    with pytest.raises(InputError, match=r"clip .*03a01Wa\.wav .*Permission"):
         index_corpus("x", "emodb", root, {}, "/nonexistent/index.tsv")
     with pytest.raises(InputError, match=r"03a01Wa\.wav cannot be read \(Permission"):
         read_clip(root / "03a01Wa.wav")
@@ -251,6 +249,6 @@ def test_the_index_that_conversion_reads_may_be_broken_too(tmp_path):
     index_corpus("x", "emodb", root, {}, out / "index.tsv")
     table = pd.read_csv(out / "index.tsv", sep="\t", dtype=str)
     table.drop(columns="sha256").to_csv(out / "index.tsv", sep="\t", index=False)
-    with pytest.raises(InputError, match=r"index\.tsv has no column sha256; expected what an"):
+    with pytest.raises(InputError, match=r"index\.tsv .*column sha256"):
         convert_corpus(out / "index.tsv", out / "audio", out / "m.tsv", out / "r.tsv")
     assert files(out) == ["index.tsv"]

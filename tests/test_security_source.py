@@ -134,7 +134,7 @@ def test_a_checkpoint_that_is_a_program_is_refused_in_one_line(tmp_path):
         lambda: materialise_folder(folder, tmp_path / "out"),
         lambda: load_wav2vec(bad),
     ):
-        with pytest.raises(InputError, match="holds code, which is never run") as caught:
+        with pytest.raises(InputError, match="holds code") as caught:
             read()
         message = str(caught.value)
         assert "\n" not in message and "weights_only" not in message, "no advice to run it"

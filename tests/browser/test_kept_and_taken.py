@@ -47,11 +47,8 @@ def test_a_queue_that_a_spreadsheet_saved_is_taken(page, tmp_path):
     lines += ["3;own/2;x;SAD;labelled;;far away", "4;own/3;x", "5;own/4;x;furious;;;;"]
     saved = tmp_path / "saved.csv"
     saved.write_text("\ufeff" + "\r\n".join(lines) + "\r\n", encoding="utf-8")
-    said = page.give(saved).removeprefix("saved.csv: ").splitlines()
-    assert said == [
-        "3 answers taken from the file.",
-        "1 rows have an unknown label or status: not taken.",
-    ]
+    taken, left = page.give(saved).removeprefix("saved.csv: ").splitlines()
+    assert taken.startswith("3 answers taken") and left.startswith("1 rows have an unknown")
     page.call_me("Ada")
     found = given(page.download())
     assert found["own/0"] == ("labelled", "anger", "")

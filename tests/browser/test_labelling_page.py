@@ -157,7 +157,7 @@ def test_an_earlier_file_is_gone_on_from(page, tmp_path):
 
     page.open(path)
     assert "0 of 8" in page.text("count"), "nothing is kept"
-    assert page.give(first).splitlines()[0].endswith("3 answers taken from the file.")
+    assert "3 answers taken" in page.give(first).splitlines()[0]
     assert page.element("name").get_property("value") == "Grace"
     assert page.text("heading") == "Clip 4 of 8"
     page.press("1")
