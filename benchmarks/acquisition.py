@@ -81,7 +81,7 @@ def made_up_pool(arguments: argparse.Namespace, needs: frozenset[str]) -> Any:
     labelled = {f"labelled_{name}": fields[name][a.clips :] for name in ("probs", "embeddings")}
     pool = {name: values[: a.clips] for name, values in fields.items()}
     utts = tuple(f"clip{index:06d}" for index in range(a.clips))
-    return PoolView(utts, **{name: (pool | labelled)[name].copy() for name in needs})
+    return PoolView(utts, {name: (pool | labelled)[name].copy() for name in needs})
 
 
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -91,7 +91,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     from after_ser.acquisition.registry import STRATEGIES, strategy
 
     name = arguments.child
-    pool = made_up_pool(arguments, STRATEGIES[name].needs)
+    pool = made_up_pool(arguments, [one.name for one in STRATEGIES[name].features])
     chosen = strategy(name, arguments.options.get(name))
     seconds, cpu, picks = [], [], set()
     for _ in range(arguments.repeats):

@@ -82,15 +82,12 @@ use rule acquire as ask with:
 
 use rule acquire_with_features as ask_with_features with:
     input:
+        unpack(read_by_query),
         pool=lambda w: ancient(previous_round(w, "pool.tsv")),
         settings=f"{paths.start}/settings.json",
         labelled=lambda w: previous_round(w, "labelled.tsv"),
         answers=lambda w: previous_round(w, "answers.json"),
         manifest=paths.manifest,
-        model=model_to_query,
-        latents=latents_to_query,
-        cnn_latents=cnn_latents_to_query,
-        surprisal=surprisal_to_query,
     output:
         query=f"{paths.round}/query.tsv",
         timing=f"{paths.round}/query_timing.json",

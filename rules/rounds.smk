@@ -13,9 +13,9 @@ clips and labels. (It has to be a file: Snakemake does not look at the params of
 `ancient` input leads to from another job of the plan.)
 """
 
-# Strategies that the scores in pool.tsv are enough for, and those that see more of the pool.
-FROM_SCORES = sorted(s for s in STRATEGIES if STRATEGIES[s].needs <= {"probs"})
-FROM_FEATURES = sorted(set(STRATEGIES) - set(FROM_SCORES))
+# Strategies that the scores in pool.tsv are enough for, and those that read more than that.
+FROM_SCORES = sorted(name for name in STRATEGIES if not STRATEGIES[name].reads)
+FROM_FEATURES = sorted(name for name in STRATEGIES if STRATEGIES[name].reads)
 SIMULATED = [name for name in CONFIG["protocols"] if name not in HUMAN]
 ITERATIVE = "kmeans|random"  # the values of {init} but oneshot
 
@@ -60,30 +60,18 @@ def backbone_latents(wildcards):
     return f"{paths.pretrained_latents}/latents.npy".format(**wildcards)
 
 
-def model_to_query(wildcards):
-    """The model of the round before, for strategies that run it."""
-    return previous_model(wildcards) if STRATEGIES[wildcards.strategy].of_model else []
+def read_by_query(wildcards):
+    """What the features of a strategy are computed from, by the names its registry entry uses.
 
-
-def latents_to_query(wildcards):
-    """The CNN outputs that the model of the round before runs on."""
-    if not STRATEGIES[wildcards.strategy].of_model:
-        return []
-    return ancient(start_latents(wildcards))
-
-
-def cnn_latents_to_query(wildcards):
-    """The pre-trained model's CNN outputs, for clustering in every round."""
-    if "cnn_means" not in STRATEGIES[wildcards.strategy].needs:
-        return []
-    return ancient(backbone_latents(wildcards))
-
-
-def surprisal_to_query(wildcards):
-    """What the start model is surprised by, for ALPs."""
-    if "surprisal" not in STRATEGIES[wildcards.strategy].needs:
-        return []
-    return ancient(f"{fit(wildcards).latents_folder}/surprisal.npy")
+    All of it is frozen with the query.
+    """
+    files = {
+        "model": previous_model(wildcards),
+        "latents": [ancient(start_latents(wildcards))],
+        "cnn_latents": [ancient(backbone_latents(wildcards))],
+        "surprisal": [ancient(f"{fit(wildcards).latents_folder}/surprisal.npy")],
+    }
+    return {name: files[name] for name in sorted(STRATEGIES[wildcards.strategy].reads)}
 
 
 def fitted_fold(wildcards):
@@ -236,14 +224,11 @@ rule acquire:
 # what the start model made of every clip. Everything but the clips is frozen with the query.
 rule acquire_with_features:
     input:
+        unpack(read_by_query),
         pool=lambda w: ancient(previous_round(w, "pool.tsv")),
         settings=f"{paths.start}/settings.json",
         labelled=lambda w: previous_round(w, "labelled.tsv"),
         manifest=paths.manifest,
-        model=model_to_query,
-        latents=latents_to_query,
-        cnn_latents=cnn_latents_to_query,
-        surprisal=surprisal_to_query,
     output:
         query=f"{paths.round}/query.tsv",
         labelled=f"{paths.round}/labelled.tsv",

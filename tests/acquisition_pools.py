@@ -34,15 +34,20 @@ def names(n):
     return tuple(f"c/{index:05d}" for index in range(n))
 
 
+def shown(name):
+    """Return the names of the features that strategy `name` is shown."""
+    return [feature.name for feature in STRATEGIES[name].features]
+
+
 def view(fields, only=None):
-    """Return the view of these fields, or of those among them that strategy `only` needs."""
-    needs = STRATEGIES[only].needs if only else fields.keys()
+    """Return the view of these fields, or of those among them that strategy `only` is shown."""
+    needs = shown(only) if only else fields.keys()
     count = next(len(fields[name]) for name in fields if not name.startswith("labelled_"))
-    return PoolView(names(count), **{name: fields[name] for name in needs})
+    return PoolView(names(count), {name: fields[name] for name in needs})
 
 
 def select(name, fields, k, seed=0, **options):
-    """Return what strategy `name` selects; it is shown nothing but what it needs."""
+    """Return what strategy `name` selects; it is shown nothing else than its entry says."""
     chosen = strategy(name, options)
     return chosen.select(view(fields, only=name), k, np.random.default_rng(seed))
 

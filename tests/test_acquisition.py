@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from after_ser.acquisition.base import (
     PoolView,
-    Selection,
+    ScoringStrategy,
     argpartition_slip,
     first_of_largest,
     top_k,
@@ -18,9 +18,10 @@ from after_ser.acquisition.budget import labelled_count
 from after_ser.acquisition.oracle import answer
 from after_ser.acquisition.overlap import top_k_overlap
 from after_ser.acquisition.query import make_query, pool_view
-from after_ser.acquisition.registry import PER_CLIP, STRATEGIES, strategy
+from after_ser.acquisition.registry import STRATEGIES, load, strategy
 from after_ser.errors import InputError
 
+PER_CLIP = sorted(name for name, entry in STRATEGIES.items() if entry.per_clip)
 UNCERTAINTY = ["entropy", "least_confidence", "margin"]
 
 
@@ -89,27 +90,29 @@ def test_probabilities_that_are_not_finite_are_refused(name):
 
 def test_a_label_column_in_the_pool_is_refused():
     with pytest.raises(ValueError, match="no strategy may see: label"):
-        pool_view(pool_table(3).assign(label="anger"), frozenset())
+        pool_view(pool_table(3).assign(label="anger"), STRATEGIES["entropy"])
 
 
-def test_the_view_of_the_pool_has_no_field_for_labels():
-    assert set(PoolView.__dataclass_fields__) == {
-        "utts",
-        "probs",
-        "mc_probs",
-        "embeddings",
-        "surprisal",
-        "cnn_means",
-        "labelled_probs",
-        "labelled_embeddings",
-    }
+def test_names_and_numbers_of_classes_are_no_features():
+    for labels in (np.array(["anger", "sad", "sad"]), np.array([0, 1, 1])):
+        with pytest.raises(ValueError, match="labels is of .*, expected measured numbers"):
+            PoolView(("a", "b", "c"), {"labels": labels})
 
 
-def test_every_registered_strategy_needs_fields_that_exist_and_can_be_made():
+def test_a_strategy_is_shown_its_own_features_and_no_others():
+    made = features(40)
     for name, entry in STRATEGIES.items():
-        assert entry.needs <= set(PoolView.__dataclass_fields__)
+        shown = pool_view(pool_table(), entry, made).features
+        assert set(shown) == {feature.name for feature in entry.features}, name
+
+
+def test_the_registry_says_what_each_strategy_is():
+    for name, entry in STRATEGIES.items():
         made = strategy(name)
         assert {option: getattr(made, option) for option in entry.options} == entry.options
+        assert isinstance(made, ScoringStrategy) == entry.per_clip
+        for feature in entry.features:
+            assert not feature.function or callable(load(feature.function))
 
 
 @pytest.mark.parametrize(
@@ -139,18 +142,11 @@ def test_oracle_appends_answers_and_keeps_what_was_known():
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=60), st.integers(-1, 70))
 def test_the_slip_is_numpy_s_argpartition_of_the_scores(values, k):
     scores = np.array(values)
-    found = argpartition_slip(top_k(scores, len(scores)), k)
+    found = argpartition_slip(scores, k)
     if 0 < k < len(scores):
         assert list(found.indices) == list(np.argpartition(scores, k)[-k:])
     assert len(set(found.indices)) == min(max(k, 0), len(scores))
     np.testing.assert_array_equal(found.scores, scores[found.indices])
-
-
-def test_the_slip_takes_scores_back_to_the_pool_s_order():
-    ranked = Selection(np.array([2, 0, 1]), np.array([0.9, 0.5, 0.1]))
-    assert list(argpartition_slip(ranked, 2).indices) == list(
-        np.argpartition(np.array([0.5, 0.1, 0.9]), 2)[-2:]
-    )
 
 
 @pytest.mark.parametrize("name", UNCERTAINTY)
@@ -172,16 +168,15 @@ def test_argpartition_is_not_the_top_k(name):
     pd.testing.assert_frame_equal(again, slip)
 
 
-def test_random_is_the_same_under_the_slip_and_a_set_is_refused(monkeypatch):
-    pool = pool_table(60)
+def test_random_is_the_same_under_the_slip_and_a_set_is_refused():
+    pool, fields = pool_table(60), features(60)
     slip = make_query(pool, "random", 10, ("x",), selection="argpartition")
     pd.testing.assert_frame_equal(slip, make_query(pool, "random", 10, ("x",)))
-    monkeypatch.setattr("after_ser.acquisition.query.PER_CLIP", frozenset())
-    with pytest.raises(ValueError, match="needs a score per clip, which entropy has not"):
-        make_query(pool, "entropy", 10, ("x",), selection="argpartition")
+    with pytest.raises(InputError, match="strategy badge: .* expected .* a score per clip"):
+        make_query(pool, "badge", 10, ("x",), features=fields, selection="argpartition")
 
 
-@pytest.mark.parametrize("name", sorted(PER_CLIP))
+@pytest.mark.parametrize("name", PER_CLIP)
 def test_a_strategy_with_a_score_per_clip_takes_the_first_of_one_ranking(name):
     pool, fields = pool_table(50), features(50)
     ranking = make_query(pool, name, 50, ("x",), features=fields)

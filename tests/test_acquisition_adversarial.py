@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from acquisition_pools import features, names, rows, select, softmax, view
+from acquisition_pools import features, names, rows, select, shown, softmax, view
 
 from after_ser.acquisition.query import make_query
 from after_ser.acquisition.registry import STRATEGIES, strategy
@@ -105,21 +105,21 @@ def test_names_decide_nothing_where_there_are_no_ties(name):
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_numbers_that_are_not_finite_name_the_clip(name, bad):
     pool = pd.DataFrame({"utt": names(6), "p_a": 0.4, "p_b": 0.6})
-    for field in STRATEGIES[name].needs - {"probs"}:
+    for field in set(shown(name)) - {"probs"}:
         fields = features(6)
         fields[field][3] = bad
         where = "labelled clip 3" if field.startswith("labelled_") else "c/00003"
         with pytest.raises(InputError, match=f"the {field} of {where} are not finite"):
             make_query(pool, name, 2, ("s",), features=fields)
-    if "probs" in STRATEGIES[name].needs:
+    if "probs" in shown(name):
         pool.loc[2, "p_b"] = bad
         with pytest.raises(InputError, match="the probs of c/00002 are not finite"):
             make_query(pool, name, 2, ("s",), features=features(6))
 
 
-@pytest.mark.parametrize("name", [name for name in ALL if STRATEGIES[name].needs])
+@pytest.mark.parametrize("name", [name for name in ALL if shown(name)])
 def test_a_field_that_is_missing_is_named(name):
-    missing = min(STRATEGIES[name].needs)
+    missing = min(shown(name))
     fields = features(5)
     rest = {field: values for field, values in fields.items() if field != missing}
     with pytest.raises(ValueError, match=f"needs {missing}, but the view has none"):

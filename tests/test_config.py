@@ -127,16 +127,16 @@ def test_every_key_of_the_schema_is_documented():
     assert not missing
 
 
-def test_argpartition_is_refused_where_there_is_no_score_per_clip(monkeypatch):
+def test_argpartition_is_refused_where_there_is_no_score_per_clip():
     config = preset()
     released = preset()
     config["arms"]["after-argpartition"]["strategy"] = "random"
     resolve(config, SCHEMA)
-    monkeypatch.setattr("after_ser.config.PER_CLIP", frozenset({"margin"}))
+    config["arms"]["after-argpartition"]["strategy"] = "badge"
     with pytest.raises(InputError) as caught:
-        resolve(released, SCHEMA)
-    assert "strategy entropy chooses a set" in str(caught.value)
-    assert "(margin) or selection top-k" in str(caught.value)
+        resolve(config, SCHEMA)
+    assert "strategy badge chooses a set" in str(caught.value)
+    assert "(bald, cal, entropy, least_confidence, margin)" in str(caught.value)
     config = released
     for arm in ("after-argpartition", "after-released"):
         config["arms"][arm]["strategy"] = "margin"

@@ -173,11 +173,13 @@ def test_the_same_clips_are_chosen(folder, head):
     def view(probs, embeddings, means):
         return PoolView(
             tuple(clips.utts[unlabelled]),
-            probs=probs[unlabelled],
-            embeddings=embeddings[unlabelled],
-            cnn_means=means[unlabelled].astype(np.float64),
-            labelled_probs=probs[known],
-            labelled_embeddings=embeddings[known],
+            {
+                "probs": probs[unlabelled],
+                "embeddings": embeddings[unlabelled],
+                "cnn_means": means[unlabelled].astype(np.float64),
+                "labelled_probs": probs[known],
+                "labelled_embeddings": embeddings[known],
+            },
         )
 
     ways = (

@@ -1,16 +1,14 @@
-"""What strategies are given of the model: embeddings, MC dropout, and rows in the right order."""
+"""What strategies are given of the model: embeddings and MC dropout."""
 
 import numpy as np
 import pytest
 import torch
-from finetune_clips import CLASSES, CPU, random_clips, write_latents, write_start
+from finetune_clips import CLASSES, CPU, random_clips, write_start
 
-from after_ser.acquisition.registry import STRATEGIES
 from after_ser.errors import InputError
 from after_ser.finetune.batches import Clips
-from after_ser.finetune.classifier import HEADS, save_classifier, start_classifier
+from after_ser.finetune.classifier import HEADS, start_classifier
 from after_ser.finetune.embeddings import _channel_masks, embed, mc_probabilities
-from after_ser.finetune.pool_features import pool_features
 from after_ser.finetune.predict import predict
 
 
@@ -82,51 +80,6 @@ def test_a_backbone_without_dropout_is_refused_in_one_line(start):
             module.p = 0.0
     with pytest.raises(InputError, match="hidden_dropout and activation_dropout of the backbone"):
         mc_probabilities(plain, random_clips(2), 2, ("s",), CPU)
-
-
-def test_features_come_in_the_order_of_the_sorted_pool_and_only_those_asked_for(model, tmp_path):
-    clips = random_clips(12)
-    latents = write_latents(tmp_path / "latents", clips)
-    np.save(latents / "surprisal.npy", np.arange(12)[:, None] * np.ones((12, 3)))
-    files = tmp_path / "model.safetensors", tmp_path / "config.json"
-    save_classifier(model, *files)
-    pool, labelled = [clips.utts[i] for i in (7, 2, 11, 5)], [clips.utts[i] for i in (9, 0)]
-
-    def features(*needs):
-        return pool_features(
-            frozenset(needs),
-            pool,
-            labelled,
-            model=files,
-            latents=latents,
-            cnn_latents=latents,
-            surprisal=latents / "surprisal.npy",
-            passes=2,
-            seed_parts=("s",),
-            device=CPU,
-        )
-
-    everything = embed(model, clips, CPU)
-    found = features("embeddings", "labelled_probs", "labelled_embeddings", "mc_probs")
-    assert set(found) == {"embeddings", "labelled_probs", "labelled_embeddings", "mc_probs"}
-    rows, known = [2, 5, 7, 11], [0, 9]
-    np.testing.assert_allclose(found["embeddings"], everything.embeddings[rows], atol=1e-5)
-    np.testing.assert_allclose(found["labelled_probs"], everything.probs[known], atol=1e-5)
-    np.testing.assert_allclose(
-        found["labelled_embeddings"], everything.embeddings[known], atol=1e-5
-    )
-    all_passes = mc_probabilities(model, clips, 2, ("s",), CPU)
-    np.testing.assert_allclose(found["mc_probs"], all_passes[rows], atol=1e-5)
-    np.testing.assert_array_equal(features("surprisal")["surprisal"][:, 0], rows)
-    means = np.stack([clips.frames[i].mean(0) for i in rows])
-    np.testing.assert_allclose(features("cnn_means")["cnn_means"], means)
-
-
-def test_every_strategy_asks_only_for_what_can_be_made():
-    made = {"probs", "mc_probs", "embeddings", "surprisal", "cnn_means"}
-    made |= {"labelled_probs", "labelled_embeddings"}
-    for entry in STRATEGIES.values():
-        assert entry.needs <= made
 
 
 def test_the_embedding_is_what_the_last_layer_sees_behind_a_projector(start):

@@ -166,7 +166,7 @@ def test_the_wildcards_of_a_cell_s_folder_name_the_same_fit():
     paths = Paths("demo")
     for cell in cells(resolved):
         found = fit_at(resolved, wildcards_of(cell.folder, paths.round0, paths.round))
-        shared = () if cell.round else ("protocol", "strategy", "needs")  # of round 0
+        shared = () if cell.round else ("protocol", "strategy", "reads")  # of round 0
         for field in fields(Fit):
             if field.name not in shared:
                 assert getattr(found, field.name) == getattr(cell, field.name), field.name

@@ -18,9 +18,10 @@ LAYERS = (
     "runtime protocol damage metrics people",
     "owners",
     # the method, in the order in which data flows
-    "corpora audio acquisition",
+    "corpora audio",
     "datasets backbone",
     "tapt finetune",
+    "acquisition",
     # the configuration; what it reads of the studies is light and stands with it
     "starts config_checks config_library step_settings",
     "fewshot.grid fewshot.check baselines.base baselines.registry baselines.checks",

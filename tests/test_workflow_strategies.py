@@ -1,5 +1,7 @@
 """Every strategy in the workflow: its query job, what it may see, and its independence."""
 
+from pathlib import Path
+
 import pytest
 from workflow_runs import (
     AL,
@@ -21,7 +23,7 @@ from after_ser.runtime.atomic import write_tsv
 pytestmark = pytest.mark.slow
 
 SEED = f"{AL}/tapt/merged/fold1/kmeans/seed0"
-FROM_FEATURES = sorted(name for name in STRATEGIES if STRATEGIES[name].needs - {"probs"})
+FROM_FEATURES = sorted(name for name in STRATEGIES if STRATEGIES[name].reads)
 QUERIES = [f"{SEED}/{name}/round1/query.tsv" for name in FROM_FEATURES]
 
 
@@ -95,3 +97,30 @@ def test_no_query_depends_on_a_label(queried, tmp_path):
         assert after[path] == before[path], path
         answered = path.replace("query", "labelled")
         assert after[answered] != before[answered], "the poison reaches the oracle"
+
+
+#: What is done for the strategy of tests/longest_gradient.py: one line in the registry.
+REGISTER = """
+from after_ser.acquisition.registry import MODEL, STRATEGIES, Entry, Feature
+
+STRATEGIES["longest_gradient"] = Entry(
+    "longest_gradient:LongestGradient",
+    (Feature("gradients", "longest_gradient:gradients", MODEL),),
+    per_clip=True,
+)
+"""
+
+
+def test_a_strategy_that_needs_gradients_is_one_file_and_one_line(tiny_run, tmp_path, monkeypatch):
+    (tmp_path / "sitecustomize.py").write_text(REGISTER, encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{Path(__file__).parent}")
+    folder, config = copy_run(tiny_run, tmp_path / "run"), tiny()
+    arm = {"label": "own", "start": "tapt", "init": "kmeans", "strategy": "longest_gradient"}
+    config["arms"]["own"] = arm
+    config["figures"]["figure2"]["arms"].append("own")
+    query = f"{SEED}/longest_gradient/round1/query.tsv"
+    succeed(folder, write_config(tmp_path / "own.yaml", config), query)
+    chosen, pool = table(folder, query), table(folder, f"{SEED}/round0/pool.tsv")
+    assert set(chosen["utt"]) <= set(pool["utt"]) and len(chosen)
+    scores = chosen["score"].astype(float)
+    assert scores.is_monotonic_decreasing and scores.min() > 0

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from jsonschema.exceptions import ValidationError
 
-from after_ser.acquisition.registry import PER_CLIP, STRATEGIES
+from after_ser.acquisition.registry import STRATEGIES
 from after_ser.audio.perturb.registry import PERTURBATIONS
 from after_ser.baselines.checks import check_table3, fill_baselines
 from after_ser.config_checks import (
@@ -230,7 +230,7 @@ def _check_arms(config: Config) -> None:
 def _check_strategies(config: Config) -> None:
     for name, options in config["strategies"].items():
         expect_key(name, STRATEGIES, "strategies", "strategy")
-        defaults = {**STRATEGIES[name].options, **STRATEGIES[name].feature_options}
+        defaults = STRATEGIES[name].defaults
         for option, value in options.items():
             where = f"strategies.{name}"
             if not defaults:
@@ -251,11 +251,13 @@ def _check_selection(config: Config, name: str) -> None:
     selection = config["protocols"][arm["protocol"]]["selection"]
     if arm["schedule"] == "oneshot" or selection == "top-k":
         return
-    if arm["strategy"] not in PER_CLIP | {"random"}:
+    entry = STRATEGIES[arm["strategy"]]
+    if entry.features and not entry.per_clip:
+        per_clip = sorted(name for name, entry in STRATEGIES.items() if entry.per_clip)
         raise InputError(
             f"config: arms.{name}: strategy {arm['strategy']} chooses a set and protocol "
             f"{arm['protocol']} has selection {selection}; expected a strategy with a score per "
-            f"clip ({', '.join(sorted(PER_CLIP))}) or selection top-k"
+            f"clip ({', '.join(per_clip)}) or selection top-k"
         )
 
 

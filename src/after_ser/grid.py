@@ -155,7 +155,7 @@ def _shared(config: Config, protocol: str, start: str, seed: int, strategy: str)
         "seed": seed,
         "tapt_seed": tapt_seed(config, start, seed),
         "strategy": strategy,
-        "needs": STRATEGIES[strategy].needs if strategy else frozenset(),
+        "reads": STRATEGIES[strategy].reads if strategy else frozenset(),
     }
 
 

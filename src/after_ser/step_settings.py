@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from after_ser.acquisition.registry import STRATEGIES, SURPRISAL
+from after_ser.acquisition.registry import options_of
 from after_ser.protocol import fit_settings, query_settings, without_defaults
 
 Config = Mapping[str, Any]
@@ -61,7 +61,7 @@ def of_latents(config: Config) -> dict[str, Any]:
 
 def of_surprisal(config: Config) -> dict[str, Any]:
     """Return how surprisal is computed; the clustering of ALPs has no options of its own."""
-    return {**SURPRISAL, **config["strategies"].get("alps", {})}
+    return of_strategy(config, "alps")
 
 
 def of_initial(config: Config, protocol: str) -> dict[str, Any]:
@@ -73,8 +73,7 @@ def of_initial(config: Config, protocol: str) -> dict[str, Any]:
 
 def of_strategy(config: Config, strategy: str) -> dict[str, Any]:
     """Return a strategy's options: the registry's defaults, replaced by the config's."""
-    known = STRATEGIES[strategy]
-    return {**known.options, **known.feature_options, **config["strategies"].get(strategy, {})}
+    return options_of(strategy, config["strategies"].get(strategy, {}))
 
 
 def of_fit(config: Config, protocol: str) -> dict[str, Any]:

@@ -32,9 +32,9 @@ def query(pool, known, fraction, strategy, seed_parts, options, features, select
     write_tsv(out, found, "%.9g")
 
 
-def compute_features(snakemake, needs, pool, labelled, seed_parts):
-    """Return what the strategy needs besides pool.tsv, and the device it was computed on."""
-    from after_ser.finetune.pool_features import pool_features
+def compute_features(snakemake, pool, known, seed_parts):
+    """Return what the strategy is shown besides pool.tsv, and the device it was computed on."""
+    from after_ser.acquisition.features import Inputs, compute
     from after_ser.runtime.device import (
         choose_device,
         device_name,
@@ -42,26 +42,13 @@ def compute_features(snakemake, needs, pool, labelled, seed_parts):
         set_threads,
     )
 
-    p, given = snakemake.params, snakemake.input
+    p, entry = snakemake.params, STRATEGIES[snakemake.wildcards.strategy]
     set_threads(p.threads)
     make_deterministic()
     device = choose_device(p.device)
-    model = [Path(path) for path in given.get("model", [])]
-    latents, cnn_latents = given.get("latents"), given.get("cnn_latents")
-    surprisal = given.get("surprisal")
-    found = pool_features(
-        needs,
-        pool,
-        labelled,
-        model=(model[0], model[1]) if model else None,
-        latents=Path(latents).parent if latents else None,
-        cnn_latents=Path(cnn_latents).parent if cnn_latents else None,
-        surprisal=Path(surprisal) if surprisal else None,
-        passes=p.options.get("passes", 0),
-        seed_parts=seed_parts,
-        device=device,
-    )
-    return found, device_name(device)
+    files = {name: list(snakemake.input[name]) for name in entry.reads}
+    inputs = Inputs(list(pool["utt"]), list(known["utt"]), files, seed_parts, device)
+    return compute(entry, inputs, p.options), device_name(device)
 
 
 def ask_oracle(query_path, known, answers, round_index, out):
@@ -89,12 +76,10 @@ def main(snakemake):
     settings = read_json(snakemake.input.settings)
     parts = (w.dataset, int(w.fold), w.init, int(w.seed), w.start, w.strategy, int(w.round))
     seed_parts = ("query", *parts)
-    needs = STRATEGIES[w.strategy].needs
     features, device = {}, "cpu"
     with watch.computing():
-        if needs - {"probs"}:
-            clips = list(pool["utt"]), list(known["utt"])
-            features, device = compute_features(snakemake, needs, *clips, seed_parts)
+        if STRATEGIES[w.strategy].reads:
+            features, device = compute_features(snakemake, pool, known, seed_parts)
         out = snakemake.output.query
         query(
             pool,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
 from scipy.special import entr
 
-from after_ser.acquisition.base import Floats, PoolView, Selection, Strategy, top_k
+from after_ser.acquisition.base import Floats, PoolView, ScoringStrategy
 
 
-class Bald(Strategy):
+class Bald(ScoringStrategy):
     """The clips whose label says most about the model's parameters, each judged alone.
 
     Mutual information of label and parameters, H(mean of p_k) - mean of H(p_k), in nats, over K
@@ -17,9 +16,9 @@ class Bald(Strategy):
     Cost O(N K C + N log N), memory O(N K C).
     """
 
-    def select(self, pool: PoolView, k: int, rng: np.random.Generator) -> Selection:
-        """Return the k clips of largest mutual information."""
-        return top_k(mutual_information(pool.get("mc_probs")), k)
+    def scores(self, pool: PoolView) -> Floats:
+        """Return the mutual information of each clip, [N]."""
+        return mutual_information(pool.get("mc_probs"))
 
 
 def mutual_information(mc_probs: Floats) -> Floats:

@@ -16,9 +16,10 @@ Floats = npt.NDArray[np.float64]
 class PoolView:
     """What a strategy may know. It has no labels in any form.
 
-    utts:  the unlabelled clips, sorted, so that a choice does not depend on the order of rows.
-    The rest is None where the strategy does not ask for it (`Registered.needs`); N unlabelled
-    clips, L labelled ones (sorted too), C classes, K stochastic passes:
+    utts:     the N unlabelled clips, sorted, so that a choice does not depend on the order of rows.
+    features: what its registry entry asks for, by name, and nothing else. A row for each clip of
+              the pool, or for each of the L labelled ones (sorted too) in what begins with
+              "labelled_". With C classes and K stochastic passes:
 
     probs:               [N, C] class probabilities of the current model.
     mc_probs:            [N, K, C] class probabilities under K dropout masks, each the same for
@@ -31,27 +32,21 @@ class PoolView:
     """
 
     utts: tuple[str, ...]
-    probs: Floats | None = None
-    mc_probs: Floats | None = None
-    embeddings: Floats | None = None
-    surprisal: Floats | None = None
-    cnn_means: Floats | None = None
-    labelled_probs: Floats | None = None
-    labelled_embeddings: Floats | None = None
+    features: Mapping[str, Floats] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse unsorted or repeated clips, and numbers that are not finite or do not fit."""
         if list(self.utts) != sorted(set(self.utts)):
             raise ValueError("pool: clips must be sorted and unique")
-        for name, dimensions in _DIMENSIONS.items():
-            values = getattr(self, name)
-            if values is not None:
-                self._check(name, values, dimensions)
+        for name, values in self.features.items():
+            self._check(name, values)
 
-    def _check(self, name: str, values: Floats, dimensions: int) -> None:
+    def _check(self, name: str, values: Floats) -> None:
         of_pool = not name.startswith("labelled_")
-        if values.ndim != dimensions or (of_pool and len(values) != len(self.utts)):
+        if values.ndim < 1 or (of_pool and len(values) != len(self.utts)):
             raise ValueError(f"pool: {name} has the shape {values.shape}, clips {len(self.utts)}")
+        if values.dtype.kind != "f":
+            raise ValueError(f"pool: {name} is of {values.dtype}, expected measured numbers")
         bad = np.argwhere(~np.isfinite(values))
         if len(bad):
             clip = self.utts[int(bad[0][0])] if of_pool else f"labelled clip {bad[0][0]}"
@@ -62,22 +57,10 @@ class PoolView:
         return len(self.utts)
 
     def get(self, name: str) -> Floats:
-        """Return the field `name`; ValueError where the view was made without it."""
-        values: Floats | None = getattr(self, name)
-        if values is None:
+        """Return the feature `name`; ValueError where the view was made without it."""
+        if name not in self.features:
             raise ValueError(f"pool: the strategy needs {name}, but the view has none")
-        return values
-
-
-_DIMENSIONS = {
-    "probs": 2,
-    "mc_probs": 3,
-    "embeddings": 2,
-    "surprisal": 2,
-    "cnn_means": 2,
-    "labelled_probs": 2,
-    "labelled_embeddings": 2,
-}
+        return self.features[name]
 
 
 @dataclass(frozen=True)
@@ -95,13 +78,32 @@ class Selection:
 class Strategy(ABC):
     """Chooses a set of clips; set-valued, since ALPs or BatchBALD have no score per clip.
 
-    What it needs of the pool and its options are in the registry, which is light to import; an
+    What it is shown of the pool and its options are in the registry, which is light to import; an
     option is a keyword of the constructor.
     """
 
     @abstractmethod
     def select(self, pool: PoolView, k: int, rng: np.random.Generator) -> Selection:
         """Return min(k, N) different clips of the pool."""
+
+
+class ScoringStrategy(Strategy):
+    """Gives every clip of the pool a score of its own, and chooses the largest."""
+
+    @abstractmethod
+    def scores(self, pool: PoolView) -> Floats:
+        """Return a score per clip, [N]; the larger, the sooner it is asked for."""
+
+    def select(self, pool: PoolView, k: int, rng: np.random.Generator) -> Selection:
+        """Return the k clips of largest score."""
+        return top_k(self.scores(pool), k)
+
+
+def scores_of(strategy: Strategy, pool: PoolView) -> Floats:
+    """Return a strategy's score of each clip, [N]; ValueError for one that chooses a set."""
+    if not isinstance(strategy, ScoringStrategy):
+        raise ValueError("it chooses a set of clips; expected a strategy with a score per clip")
+    return strategy.scores(pool)
 
 
 def top_k(scores: Floats, k: int) -> Selection:
@@ -123,16 +125,14 @@ def first_of_largest(values: Floats) -> int:
     return int(np.flatnonzero(values >= largest - 1e-9 * abs(largest))[0])
 
 
-def argpartition_slip(ranked: Selection, k: int) -> Selection:
+def argpartition_slip(scores: Floats, k: int) -> Selection:
     """Return the clips that the released code takes: argpartition(scores, k)[-k:], in that order.
 
-    ranked: every clip of the pool and its score. NumPy puts the k smallest scores first and the
+    scores: of every clip of the pool, [N]. NumPy puts the k smallest scores first and the
     rest behind them in no order, so these are any k of the clips above the k smallest; which ones
     depends on NumPy's version and the processor. No clip for k = 0 and all for k = N, where the
     released line would take all and fail.
     """
-    scores = np.empty(len(ranked.indices))
-    scores[ranked.indices] = ranked.scores
     if k <= 0:
         chosen = np.empty(0, dtype=np.int64)
     elif k >= len(scores):

@@ -7,14 +7,14 @@ from scipy.special import rel_entr
 from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import normalize
 
-from after_ser.acquisition.base import PoolView, Selection, Strategy, top_k
+from after_ser.acquisition.base import Floats, PoolView, ScoringStrategy
 from after_ser.errors import InputError
 
 #: Smaller probabilities count as this, so that the divergence stays finite.
 _SMALLEST = 1e-12
 
 
-class ContrastiveAcquisition(Strategy):
+class ContrastiveAcquisition(ScoringStrategy):
     """The clips whose prediction differs most from those of similar labelled clips.
 
     Score (Margatina, Vernikos, Barrault & Aletras 2021, Algorithm 1): mean over the nearest
@@ -29,16 +29,17 @@ class ContrastiveAcquisition(Strategy):
             raise InputError(f"strategy cal: neighbours is {neighbours}, expected at least 1")
         self.neighbours = neighbours
 
-    def select(self, pool: PoolView, k: int, rng: np.random.Generator) -> Selection:
-        """Return the k clips of largest divergence; ValueError where nothing is labelled."""
-        probs, known = pool.get("probs"), pool.get("labelled_probs")
+    def scores(self, pool: PoolView) -> Floats:
+        """Return the divergence of each clip, [N]; ValueError where nothing is labelled."""
+        probs, labelled_probs = pool.get("probs"), pool.get("labelled_probs")
         embeddings, labelled = pool.get("embeddings"), pool.get("labelled_embeddings")
         if len(labelled) == 0:
             raise ValueError("contrastive acquisition needs labelled clips, but there are none")
         if len(pool) == 0:
-            return Selection(np.empty(0, dtype=np.int64), np.empty(0))
+            return np.empty(0)
         search = NearestNeighbors(n_neighbors=min(self.neighbours, len(labelled)))
         search.fit(normalize(labelled.astype(np.float64)))
         near = search.kneighbors(normalize(embeddings.astype(np.float64)), return_distance=False)
-        divergence = rel_entr(known[near], np.maximum(probs, _SMALLEST)[:, None, :]).sum(axis=2)
-        return top_k(divergence.mean(axis=1), k)
+        smallest = np.maximum(probs, _SMALLEST)[:, None, :]
+        divergence: Floats = rel_entr(labelled_probs[near], smallest).sum(axis=2).mean(axis=1)
+        return divergence

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
 from scipy.special import entr
 
-from after_ser.acquisition.base import PoolView, Selection, Strategy, top_k
+from after_ser.acquisition.base import Floats, PoolView, ScoringStrategy
 
 
-class Entropy(Strategy):
+class Entropy(ScoringStrategy):
     """The clips with the largest entropy of p(y | x), in nats. Cost O(N C + N log N)."""
 
-    def select(self, pool: PoolView, k: int, rng: np.random.Generator) -> Selection:
-        """Return the k clips of largest entropy."""
-        return top_k(entr(pool.get("probs")).sum(axis=1), k)
+    def scores(self, pool: PoolView) -> Floats:
+        """Return the entropy of each clip, [N]."""
+        entropy: Floats = entr(pool.get("probs")).sum(axis=1)
+        return entropy

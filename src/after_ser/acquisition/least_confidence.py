@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from after_ser.acquisition.base import PoolView, Selection, Strategy, top_k
+from after_ser.acquisition.base import Floats, PoolView, ScoringStrategy
 
 
-class LeastConfidence(Strategy):
+class LeastConfidence(ScoringStrategy):
     """The clips whose most probable class is least probable. Cost O(N C + N log N)."""
 
-    def select(self, pool: PoolView, k: int, rng: np.random.Generator) -> Selection:
-        """Return the k clips of largest 1 - max p."""
-        return top_k(1.0 - pool.get("probs").max(axis=1), k)
+    def scores(self, pool: PoolView) -> Floats:
+        """Return 1 - max p of each clip, [N]."""
+        confidence: Floats = pool.get("probs").max(axis=1)
+        return 1.0 - confidence

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from after_ser.acquisition.base import PoolView, Selection, Strategy, top_k
+from after_ser.acquisition.base import Floats, PoolView, ScoringStrategy
 
 
-class Margin(Strategy):
+class Margin(ScoringStrategy):
     """The clips with the smallest gap between the two most probable classes.
 
     Cost O(N C log C + N log N).
     """
 
-    def select(self, pool: PoolView, k: int, rng: np.random.Generator) -> Selection:
-        """Return the k clips of smallest margin; the score is minus the margin."""
+    def scores(self, pool: PoolView) -> Floats:
+        """Return minus the margin of each clip, [N]."""
         probs = pool.get("probs")
         if probs.shape[1] == 1:
-            return top_k(-probs[:, 0], k)  # nothing to confuse the one class with
+            return -probs[:, 0]  # nothing to confuse the one class with
         ordered = np.sort(probs, axis=1)
-        return top_k(ordered[:, -2] - ordered[:, -1], k)
+        return ordered[:, -2] - ordered[:, -1]

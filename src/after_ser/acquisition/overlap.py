@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from after_ser.acquisition.base import scores_of
 from after_ser.acquisition.query import pool_view
-from after_ser.acquisition.registry import PER_CLIP, STRATEGIES, strategy
+from after_ser.acquisition.registry import STRATEGIES, strategy
 from after_ser.runtime.atomic import read_tsv
-from after_ser.runtime.seeding import rng
 
 COLUMNS = ["arm", "fold", "seed", "budget", "overlap", "chance"]
 
@@ -24,11 +24,10 @@ def top_k_overlap(pool: pd.DataFrame, query: pd.DataFrame, name: str) -> float:
     """
     if query.empty:
         return float("nan")
-    view = pool_view(pool, STRATEGIES[name].needs)
-    ranked = strategy(name).select(view, len(view), rng("not used"))
-    scores = dict(zip((view.utts[i] for i in ranked.indices), ranked.scores, strict=True))
-    threshold = np.sort(ranked.scores)[-len(query)]
-    return float(np.mean([scores[clip] >= threshold for clip in query["utt"]]))
+    view = pool_view(pool, STRATEGIES[name])
+    scores = pd.Series(scores_of(strategy(name), view), index=view.utts)
+    threshold = np.sort(scores)[-len(query)]
+    return float(np.mean(scores[list(query["utt"])] >= threshold))
 
 
 def selection_overlaps(cells: Iterable[Any]) -> pd.DataFrame:
@@ -39,8 +38,8 @@ def selection_overlaps(cells: Iterable[Any]) -> pd.DataFrame:
     """
     rows = []
     for cell in cells:
-        scored = cell.strategy in PER_CLIP and STRATEGIES[cell.strategy].needs <= {"probs"}
-        if cell.selection_files is None or not scored:
+        entry = STRATEGIES[cell.strategy]
+        if cell.selection_files is None or not entry.per_clip or entry.reads:
             continue
         pool_file, query_file = cell.selection_files
         pool = read_tsv(pool_file)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from after_ser.acquisition.base import Floats, PoolView, argpartition_slip
-from after_ser.acquisition.registry import PER_CLIP, STRATEGIES, strategy
+from after_ser.acquisition.base import Floats, PoolView, argpartition_slip, scores_of
+from after_ser.acquisition.registry import STRATEGIES, Entry, strategy
 from after_ser.errors import InputError
 from after_ser.runtime.seeding import rng
 
@@ -16,11 +16,12 @@ COLUMNS = ["utt", "rank", "score"]
 
 
 def pool_view(
-    pool: pd.DataFrame, needs: frozenset[str], features: Mapping[str, Floats] | None = None
+    pool: pd.DataFrame, entry: Entry, features: Mapping[str, Floats] | None = None
 ) -> PoolView:
     """Build what a strategy may see from a round's pool.tsv (utt, p_<class>…), sorted by clip.
 
-    features: further fields of PoolView, their rows in the order of the sorted clips.
+    features: what pool.tsv has not, rows in the order of the sorted clips; of them the strategy is
+    shown those of its entry.
     Raises ValueError where pool.tsv holds anything but clips and probabilities.
     """
     foreign = [c for c in pool.columns if c != "utt" and not c.startswith("p_")]
@@ -28,10 +29,10 @@ def pool_view(
         raise ValueError(f"pool.tsv has columns that no strategy may see: {', '.join(foreign)}")
     ordered = pool.sort_values("utt")
     given = dict(features or {})
-    if "probs" in needs:
-        columns = [c for c in ordered.columns if c.startswith("p_")]
-        given["probs"] = ordered[columns].to_numpy(dtype=float)
-    return PoolView(tuple(ordered["utt"]), **{name: given[name] for name in needs if name in given})
+    columns = [c for c in ordered.columns if c.startswith("p_")]
+    given["probs"] = ordered[columns].to_numpy(dtype=float)
+    names = [feature.name for feature in entry.features if feature.name in given]
+    return PoolView(tuple(ordered["utt"]), {name: given[name] for name in names})
 
 
 def make_query(
@@ -49,18 +50,17 @@ def make_query(
     Columns: utt, rank (from 1), score, and what else the strategy reports of each pick.
     options: of the strategy, replacing its defaults; features: see `pool_view`.
     selection: "argpartition" is the released code's slip in place of the top k of a score; it
-    changes nothing for random, and is no choice for strategies that choose a set (ValueError).
+    changes nothing for random, which is shown nothing, and is not for strategies that choose a set.
     Raises InputError where a strategy cannot work on this pool, e.g. probabilities that are NaN.
     """
-    chosen = strategy(strategy_name, options)
-    slip = selection == "argpartition" and strategy_name != "random"
-    if slip and strategy_name not in PER_CLIP:
-        raise ValueError(f"argpartition needs a score per clip, which {strategy_name} has not")
+    chosen, entry = strategy(strategy_name, options), STRATEGIES[strategy_name]
+    slip = selection == "argpartition" and bool(entry.features)
     try:
-        view = pool_view(pool, STRATEGIES[strategy_name].needs, features)
-        picked = chosen.select(view, len(view) if slip else k, rng(*seed_parts))
+        view = pool_view(pool, entry, features)
         if slip:
-            picked = argpartition_slip(picked, k)
+            picked = argpartition_slip(scores_of(chosen, view), k)
+        else:
+            picked = chosen.select(view, k, rng(*seed_parts))
     except ValueError as error:
         raise InputError(f"strategy {strategy_name}: {error}") from error
     clips = [view.utts[index] for index in picked.indices]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from math import ceil
 
-from after_ser.acquisition.registry import STRATEGIES
+from after_ser.acquisition.registry import STRATEGIES, options_of
 from after_ser.cluster.work import Config, Job, Shape, Speech, Work, speech_of
 from after_ser.fewshot.grid import JOINT, selections
 
@@ -198,7 +198,7 @@ _SURPRISAL_BINS = 50
 
 def _surprisal(job: Job) -> Work:
     shape, speech = job.shape, job.dataset
-    options = {**STRATEGIES["alps"].feature_options, **job.config["strategies"].get("alps", {})}
+    options = options_of("alps", job.config["strategies"].get("alps", {}))
     return Work(
         flops=(1 + options["maskings"]) * shape.transformer_flops * speech.seconds,
         mem_mb=1000 + 0.5 * shape.latents_mb * speech.seconds,
@@ -216,12 +216,11 @@ def _initial_set(job: Job) -> Work:
 def _acquire_with_features(job: Job) -> Work:
     """The model over the pool, as often as MC dropout asks, then the choice itself."""
     name = job.wildcards["strategy"]
-    strategy, speech = STRATEGIES[name], job.dataset
+    speech = job.dataset
     choice = Work(seconds=speech.clips / 100, mem_mb=1000 + speech.clips / 10, on_gpu=False)
-    if not strategy.of_model:
+    if "model" not in STRATEGIES[name].reads:
         return choice
-    chosen = job.config["strategies"].get(name, {})
-    options = {**strategy.options, **strategy.feature_options, **chosen}
+    options = options_of(name, job.config["strategies"].get(name, {}))
     passes = options.get("passes", 2)  # embeddings of the pool and of what is labelled
     shape = job.shape
     return replace(

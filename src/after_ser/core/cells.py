@@ -25,7 +25,7 @@ class Fit:
     strategy: str
     round: int
     round0_protocol: str  # where the initial set and round 0 lie
-    needs: frozenset[str] = frozenset()  # what the strategy is shown of the pool
+    reads: frozenset[str] = frozenset()  # what the strategy's queries read besides pool.tsv
     pseudo_labelled: bool = False  # the start is P-TAPT's
 
     @property
@@ -137,15 +137,15 @@ class Fit:
         if self.pseudo_labelled:
             states = self._fill(TEMPLATES.ptapt, seed=self.tapt_seed)
             steps += [("tapt", f"{states}/timing.json"), ("tapt", f"{states}/clusters_timing.json")]
-        needs = self.needs if self.round > 0 else frozenset()
+        reads = self.reads if self.round > 0 else frozenset()
         latents = {self.latents_folder: None}
-        if self.init == "kmeans" or "cnn_means" in needs:
+        if self.init == "kmeans" or "cnn_latents" in reads:
             latents[self.pretrained_latents] = None
         steps += [("latents", f"{folder}/timing.json") for folder in latents]
         if self.schedule == "oneshot":
             return [*steps, ("fit", f"{self.folder}/timing.json")]
         steps.append(("initial", f"{self.seed_folder}/initial_timing.json"))
-        if "surprisal" in needs:
+        if "surprisal" in reads:
             steps.append(("query", f"{self.latents_folder}/surprisal_timing.json"))
         for index in range(self.round + 1):
             folder = self.round_folder(index)
