@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import itertools
+import runpy
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from snakemake.iocontainers import Namedlist
 
 from after_ser.evaluation.bootstrap import COUNTS
 from after_ser.evaluation.gather import SCORES, TIMES
 
 BUDGETS = [0.05, 0.1, 0.2, 0.4, 1.0]
+SCRIPTS = Path(__file__).parents[1] / "workflow/scripts"
+
+
+def run_script(name: str, source: dict[str, Any], out: dict[str, Any], **wildcards: str) -> None:
+    """Run a script of the workflow on these inputs and outputs, as its rule does."""
+    given = {"input": Namedlist(fromdict=source), "output": Namedlist(fromdict=out)}
+    main = runpy.run_path(str(SCRIPTS / f"{name}.py"))["main"]
+    main(SimpleNamespace(**given, wildcards=SimpleNamespace(**wildcards)))
 
 
 def arm(label: str, start: str, strategy: str, init: str = "kmeans") -> dict[str, Any]:

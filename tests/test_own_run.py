@@ -19,7 +19,6 @@ from after_ser.config import resolve
 from after_ser.errors import InputError
 from after_ser.grid import cells
 from after_ser.reporting.rounds import rounds
-from after_ser.reporting.table import markdown
 
 TINY_OWN = REPO / "tests/config/own.yaml"
 
@@ -187,7 +186,7 @@ def test_the_table_says_what_scores_of_val_are_worth(tmp_path, speakers, text):
          said(tmp_path, "round1", unusable=2)],
         pd.DataFrame({"utt": range(len(speakers)), "speaker": speakers}),
     )  # fmt: skip
-    shown = markdown(table)
+    shown = table.shown("md")
     assert text in shown and "There are no test labels" in shown and "20 labelled val" in shown
     assert "no clip of sad" in shown
     assert "0.500, 2 annotators, 3 clips" in shown

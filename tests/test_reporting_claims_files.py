@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import html
-
 import pandas as pd
 import pytest
 from claims_run import TESTABLE, as_read, config, judged, made_up, outliers
+from markupsafe import escape
 
 from after_ser.reporting.claims.registry import CLAIMS
 from after_ser.reporting.claims.render import claims
@@ -16,7 +15,7 @@ from after_ser.reporting.claims.verdict import (
     SUPPORTED,
     UNDECIDED,
 )
-from after_ser.reporting.escape import tex_text
+from after_ser.reporting.render import tex_text
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +59,7 @@ def test_every_form_is_written_and_times_change_their_rows_only(tmp_path, claime
     tex = (tmp_path / "0/claims.tex").read_text(encoding="utf-8")
     for number, claim in enumerate(CLAIMS, start=1):
         assert f"| {number} | **{claim.name}.**" in markdown
-        assert f"<b>{html.escape(claim.name)}.</b>" in page
+        assert f"<b>{escape(claim.name)}.</b>" in page
         assert tex_text(claim.name) in tex
     assert "| **supported** |" in markdown and "src=" not in page and "href=" not in page
     body = "\n".join(line for line in tex.splitlines() if not line.startswith("%"))

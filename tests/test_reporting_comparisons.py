@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from made_up_run import BUDGETS, config, frames, speaker_counts
+from made_up_run import BUDGETS, config, frames, run_script, speaker_counts
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
@@ -26,7 +24,6 @@ from after_ser.reporting.penalty import LOSSES, WINS, penalty
 from after_ser.runtime.atomic import write_tsv
 
 OTHER = "entropy + random"
-SCRIPTS = Path(__file__).parents[1] / "workflow" / "scripts"
 
 
 def pick(cells: pd.DataFrame, row: str, column: str, metric: str) -> dict:
@@ -78,7 +75,7 @@ def test_the_family_is_the_tables_tests_of_one_metric():
         assert own["p_holm"].to_numpy() == pytest.approx(adjusted)
     words = " ".join(result.footnotes)
     assert "corrected over this table's tests of one metric (6 for UA, 6 for WA)" in words
-    text = table.markdown(result)
+    text = result.shown("md")
     assert text.count("†") == (result.cells["p_holm"] < 0.05).sum() + 1 > 1
     assert "speakers" not in text.lower(), "without predictions nothing is said of speakers"
 
@@ -93,7 +90,7 @@ def test_arms_that_share_a_model_are_outside_the_family():
     cell = pick(result.cells, "AFTER & co", "10 %", "UA")
     assert np.isnan(cell["p"]) and np.isnan(cell["p_holm"]) and cell["mean"] == 0
     assert "no difference in any fold" in cell["note"]
-    assert "±0.0 · no test" in table.markdown(result)
+    assert "±0.0 · no test" in result.shown("md")
     words = " ".join(result.footnotes)
     assert "(5 for UA, 5 for WA)" in words and "2 differences without a test" in words
 
@@ -109,8 +106,8 @@ def test_too_few_folds_or_speakers_are_said_instead_of_p_values(folds):
         words = " ".join(result.footnotes)
         assert "No p-values: a test over fold means needs 3 folds" in words
         assert "One seed" in words and "Holm" not in words
-        assert "no test" in table.html_page(result)
-        assert "N–B" not in table.html_page(result)
+        assert "no test" in result.shown("html")
+        assert "N–B" not in result.shown("html")
     words = " ".join(comparisons(settings, scores, counts=counts).footnotes)
     assert f"{2 * folds} speakers: the interval over speakers is not trustworthy" in words
     result = penalty(settings, scores)
@@ -177,7 +174,7 @@ def test_labels_needed_without_all_labels_or_without_success():
     result = learning(settings, scores)
     cell = pick(result.cells, "AFTER & co", "UA", "labels needed")
     assert np.isnan(cell["mean"]) and cell["note"] == "not reached by 20 %"
-    assert "not reached by 20 %" in table.html_page(result)
+    assert "not reached by 20 %" in result.shown("html")
     assert pick(result.cells, "TAPT+FT", "UA", "labels needed")["mean"] == pytest.approx(100)
     # the deficiency's last budget is the table's, not the full-data one
     assert pick(result.cells, "TAPT+FT", "UA", "deficiency")["mean"] == pytest.approx(1)
@@ -189,7 +186,7 @@ def test_a_random_arm_that_does_not_rise_has_no_deficiency():
     scores.loc[scores["arm"] == "tapt-ft", "ua"] = 0.6
     result = learning(settings, scores)
     assert np.isnan(pick(result.cells, "AFTER & co", "UA", "deficiency")["mean"])
-    assert "– · the random arm does not rise" in table.markdown(result)
+    assert "– · the random arm does not rise" in result.shown("md")
 
 
 def test_penalty_table_sums_rows_and_columns():
@@ -203,7 +200,7 @@ def test_penalty_table_sums_rows_and_columns():
     assert pick(cells, LOSSES, "AFTER & co", "penalty")["mean"] == pytest.approx(0)
     against = [pick(cells, row, "TAPT+FT", "penalty")["mean"] for row in ("AFTER & co", OTHER)]
     assert pick(cells, LOSSES, "TAPT+FT", "penalty")["mean"] == pytest.approx(sum(against))
-    assert "| AFTER & co | 1.00 | – | 1.00 | 2.00 |" in table.markdown(penalty(settings, scores))
+    assert "| AFTER & co | 1.00 | – | 1.00 | 2.00 |" in penalty(settings, scores).shown("md")
 
 
 def test_arms_with_one_label_stay_apart():
@@ -223,13 +220,6 @@ def test_p_values_as_text(tmp_path):
     assert pd.read_csv(forms[0], sep="\t")["p"][0] == 1.23e-9, "a small p is not written as 0"
 
 
-def script(name: str):
-    spec = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_the_script_reads_predictions_and_writes_the_same_bytes_twice(tmp_path, monkeypatch):
     settings = config(folds=3)
     settings["tables"] = {"comparisons": settings["tables"]["comparisons"]}
@@ -247,24 +237,19 @@ def test_the_script_reads_predictions_and_writes_the_same_bytes_twice(tmp_path, 
         frame["label"] = [settings["classes"][index % 4] for index in range(12)]
         frame[[f"p_{name}" for name in settings["classes"]]] = noise.dirichlet([1] * 4, 12)
         write_tsv(cell.predictions, frame)
-    source = SimpleNamespace(
-        config="config.yaml", scores="scores.tsv", manifest="manifest.tsv", summaries=[]
-    )
+    source = {"config": "config.yaml", "scores": ["scores.tsv"], "summaries": []}
+    source |= {"counts": ["manifest.tsv"]}
     written = []
     for turn in ("a", "b"):
-        out = SimpleNamespace(**{form: f"{turn}/x.{form}" for form in ("tsv", "md", "tex", "html")})
-        script("comparisons").main(
-            SimpleNamespace(
-                input=source, output=out, wildcards=SimpleNamespace(table="comparisons")
-            )
-        )
+        forms = ("tsv", "md", "tex", "html")
+        run_script("table", source, {form: f"{turn}/comparisons.{form}" for form in forms})
         written.append([path.read_bytes() for path in sorted(Path(turn).iterdir())])
     assert written[0] == written[1] and len(written[0]) == 4
-    tidy = pd.read_csv("a/x.tsv", sep="\t")
+    tidy = pd.read_csv("a/comparisons.tsv", sep="\t")
     assert list(tidy.columns) == [
         *table.COLUMNS, "p", "p_holm", "p_nb", "speakers", "boot_mean", "boot_low", "boot_high"
     ]  # fmt: skip
     assert set(tidy[tidy["metric"] == "UA"]["speakers"]) == {6}
-    tex = Path("a/x.tex").read_text(encoding="utf-8")
+    tex = Path("a/comparisons.tex").read_text(encoding="utf-8")
     body = "\n".join(line for line in tex.splitlines() if not line.startswith("%"))
     assert not [sign for sign in body if ord(sign) > 126]

@@ -11,7 +11,6 @@ from after_ser.errors import InputError
 from after_ser.evaluation.fewshot import gains, gather_fewshot
 from after_ser.fewshot import grid
 from after_ser.fewshot.adapt import COLUMNS
-from after_ser.reporting import table
 from after_ser.reporting.fewshot import fewshot_table
 from after_ser.reporting.fewshot_figure import GAIN, LEVEL, curves, write_fewshot_figure
 from after_ser.runtime.atomic import read_tsv, write_tsv
@@ -119,7 +118,7 @@ def test_gains_by_hand_with_speakers_as_the_unit(summaries):
 
 def test_what_a_reader_must_know_is_said(summaries):
     settings = config()
-    text = table.markdown(fewshot_table(settings, scores(settings), LEFT_OUT, summaries))
+    text = fewshot_table(settings, scores(settings), LEFT_OUT, summaries).shown("md")
     for said in (
         "All speech is synthetic",
         "3 speakers, each with its own models",
@@ -132,9 +131,9 @@ def test_what_a_reader_must_know_is_said(summaries):
         "+", "n = 1: gain in macro-F1",
     ):  # fmt: skip
         assert said in text, said
-    real = table.markdown(
-        fewshot_table(config(synthetic=False), scores(settings), LEFT_OUT.iloc[:0], summaries)
-    )
+    real = fewshot_table(
+        config(synthetic=False), scores(settings), LEFT_OUT.iloc[:0], summaries
+    ).shown("md")
     assert "synthetic (made" not in real and "Left out" not in real
 
 
@@ -142,7 +141,7 @@ def test_one_speaker_has_no_interval(summaries):
     settings = config(SPEAKERS[:1])
     result = fewshot_table(settings, scores(settings), LEFT_OUT, summaries)
     assert result.cells["ci_low"].isna().all()
-    assert "No interval: one target speaker." in table.markdown(result)
+    assert "No interval: one target speaker." in result.shown("md")
 
 
 def test_scores_that_are_no_pairs_are_refused():

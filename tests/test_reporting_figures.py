@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from made_up_run import BUDGETS, arm, config, frames
+from made_up_run import BUDGETS, arm, config, frames, run_script
 
 from after_ser.errors import InputError
 from after_ser.metrics import score
@@ -22,7 +20,6 @@ from after_ser.reporting.figure2 import curves, looks, window, write_figure2
 from after_ser.reporting.figure3 import figure3_data, write_figure3
 from after_ser.runtime.atomic import read_tsv, write_tsv
 
-SCRIPTS = Path(__file__).parents[1] / "workflow" / "scripts"
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -180,29 +177,21 @@ def test_confusion_adds_up(tmp_path):
     assert first == second and len(first) == 3
 
 
-def script(name: str):
-    spec = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_scripts(tmp_path):
     settings = config()
     scores, times = frames(settings)
     write_tsv(tmp_path / "scores.tsv", scores)
     write_tsv(tmp_path / "times.tsv", times, "%.3f")
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(settings))
-    source = SimpleNamespace(
-        config=tmp_path / "config.yaml",
-        scores=tmp_path / "scores.tsv",
-        times=tmp_path / "times.tsv",
-        metrics=metrics_files(tmp_path, settings),
-    )
-    for name in ("figure2", "figure3", "confusion"):
-        out = SimpleNamespace(**{e: tmp_path / f"{name}.{e}" for e in FORMS})
-        shown = SimpleNamespace(arm="after", dataset="merged", figure=name)
-        script(name).main(SimpleNamespace(input=source, output=out, wildcards=shown))
+    source = {
+        "config": tmp_path / "config.yaml",
+        "scores": [tmp_path / "scores.tsv"],
+        "times": [tmp_path / "times.tsv"],
+        "metrics": metrics_files(tmp_path, settings),
+    }
+    for script, name in (("figure", "figure2"), ("figure", "figure3"), ("confusion", "confusion")):
+        out = {form: tmp_path / f"{name}.{form}" for form in FORMS}
+        run_script(script, source, out, arm="after", dataset="merged")
         assert (tmp_path / f"{name}.png").read_bytes().startswith(PNG)
     assert len(read_tsv(tmp_path / "confusion.tsv")) == 16
 

@@ -94,7 +94,7 @@ def test_robustness_cells_by_hand():
         "clean", "white noise, SNR 20 dB", "white noise, SNR 0 dB",
         "telephone band, upper edge 3400 Hz",
     ]  # fmt: skip
-    text = table.markdown(result)
+    text = result.shown("md")
     assert "synthetic" in text and "paired by fold and seed" in text
 
 
@@ -102,7 +102,7 @@ def test_one_fold_has_no_interval():
     settings = config(folds=1)
     result = robustness_table(settings, robustness_runs(settings))
     assert result.cells["ci_low"].isna().all() and result.tsv_only["ci_low"].isna().all()
-    assert "No interval: one fold." in table.markdown(result)
+    assert "No interval: one fold." in result.shown("md")
 
 
 def test_robustness_figure_data_and_files(tmp_path):
@@ -175,4 +175,4 @@ def test_outliers_are_compared_with_random_by_fold_and_seed():
     assert table.number(row["mean"], "foreign", signed=True) in result.lines(shown)[1]
     assert len(result.lines(pick(result.cells, "FT", "20 %", "foreign"))) == 1, "random itself"
     assert pick(result.cells, "the whole pool", "10 %", "foreign")["mean"] == pytest.approx(5.0)
-    assert "put into train on purpose: 5 % near-duplicates" in table.markdown(result)
+    assert "put into train on purpose: 5 % near-duplicates" in result.shown("md")

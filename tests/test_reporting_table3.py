@@ -185,10 +185,10 @@ def test_every_note_of_a_fit_is_told_apart(made):
 
 
 def test_a_dagger_needs_a_corrected_p_and_too_few_folds_make_no_test(made):
-    text = table.markdown(table3(*made))
+    text = table3(*made).shown("md")
     assert "†" in text and "no test" not in text
     settings = config(folds=2)
-    text = table.markdown(table3(settings, both(settings), fits(settings)))
+    text = table3(settings, both(settings), fits(settings)).shown("md")
     assert "†" not in text.split("**", 2)[2] and "no test" in text
     assert "No p-values: a test over fold means needs 3 folds, and there are 2." in text
 

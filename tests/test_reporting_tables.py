@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-import runpy
 from html.parser import HTMLParser
-from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from made_up_run import BUDGETS, config, frames
+from made_up_run import BUDGETS, config, frames, run_script
 from scipy import stats
-from snakemake.iocontainers import Namedlist
 from statsmodels.stats.multitest import multipletests
 
 from after_ser.datasets.composition import AFTER, BEFORE
@@ -26,8 +22,6 @@ from after_ser.reporting.table1 import table1
 from after_ser.reporting.table2 import table2
 from after_ser.reporting.table4 import table4
 from after_ser.runtime.atomic import read_tsv, write_tsv
-
-SCRIPT = Path(__file__).parents[1] / "workflow/scripts/table.py"
 
 
 def pick(cells: pd.DataFrame, row: str, column: str, metric: str) -> dict:
@@ -57,7 +51,7 @@ def test_cells_without_a_run_keep_the_published_value():
     cell = pick(result.cells, "80 %", "FT", "WA")
     assert (cell["n"], cell["published"], cell["note"]) == (0, 56.72, "no run")
     assert np.isnan(cell["mean"]) and np.isnan(cell["difference"])
-    assert "| 80 % | – · paper 58.34 | – · paper 56.72 |" in table.markdown(result)
+    assert "| 80 % | – · paper 58.34 | – · paper 56.72 |" in result.shown("md")
     notes = " ".join(result.notes)
     assert "3 folds x 2 seeds (paper: 5 folds, 10 runs)" in notes
     assert "4 of the paper's 7 label fractions" in notes
@@ -105,8 +99,8 @@ def test_table4_corrects_all_its_tests_together_and_marks_what_is_left():
     lifted.loc[lifted["strategy"] == "entropy", "ua"] += 0.5
     found = table4(settings, lifted)
     assert found.tsv_only is not None and (found.tsv_only["p_holm"] < 0.05).any()
-    assert "†, [" not in table.markdown(found) and "† [" in table.markdown(found)
-    assert r"$^\dagger$" in table.latex(found)
+    assert "†, [" not in found.shown("md") and "† [" in found.shown("md")
+    assert r"$^\dagger$" in found.shown("tex")
 
 
 def test_table4_says_why_there_are_no_p_values():
@@ -130,7 +124,7 @@ def test_table2_time_is_the_whole_lineage_in_minutes():
     # TAPT 600 s, latents 12 s, initial 3 s, 4 queries of 4 s, 5 fits of 60 * (1 + budget) s
     assert cell["mean"] == pytest.approx((600 + 12 + 3 + 16 + 405) / 60, rel=0.01)
     assert cell["published"] == 1508.2
-    page = table.html_page(result)
+    page = result.shown("html")
     assert "time (min)" in page and "paper 1,508.2" in page
 
 
@@ -141,7 +135,7 @@ def test_one_fold_has_no_interval_and_the_table_says_so():
     assert result.cells["ci_low"].isna().all()
     assert "one fold" in pick(result.cells, "20 %", "AFTER & co", "UA")["note"]
     assert "No interval: one fold." in result.notes
-    assert "[" not in "".join(line for line in table.markdown(result) if line.startswith("|"))
+    assert "[" not in "".join(line for line in result.shown("md") if line.startswith("|"))
 
 
 def test_notes_say_what_stands_behind_the_numbers(tmp_path):
@@ -234,7 +228,7 @@ def test_html_is_self_contained_and_rectangular():
     settings = config()
     scores, _ = frames(settings)
     page = Page()
-    page.feed(table.html_page(table4(settings, scores)))
+    page.feed(table4(settings, scores).shown("html"))
     assert page.loads == [] and "script" not in page.tags and "link" not in page.tags
     rows = len(BUDGETS) + 3  # and the paper's 30, 60 and 80 %
     assert page.tags["tr"] == 2 + rows
@@ -244,7 +238,7 @@ def test_html_is_self_contained_and_rectangular():
 def test_latex_is_balanced_and_escaped():
     settings = config()
     scores, times = frames(settings)
-    tex = table.latex(table2(settings, scores, times))
+    tex = table2(settings, scores, times).shown("tex")
     body = "\n".join(line for line in tex.splitlines() if not line.startswith("%"))
     assert body.count("{") == body.count("}")
     assert r"AFTER \& co" in body and r"20 \%" in body
@@ -274,17 +268,14 @@ def test_the_script_writes_the_same_bytes_twice(tmp_path):
     composition = COMPOSITION.assign(total="1", ratio="1 : 1")
     write_tsv(tmp_path / "composition.tsv", composition)
     names = ("scores", "times", "composition")
-    source = Namedlist(
-        fromdict={"config": tmp_path / "config.yaml", "summaries": []}
-        | {name: [tmp_path / f"{name}.tsv"] for name in names}
-    )
+    source = {"config": tmp_path / "config.yaml", "summaries": []}
+    source |= {name: [tmp_path / f"{name}.tsv"] for name in names}
     for name in ("table1", "table2", "table4", "learning", "penalty"):
         written = []
         for turn in ("a", "b"):
             folder = tmp_path / turn
             forms = ("tsv", "md", "tex", "html", *TABLES[name].also)
-            out = Namedlist(fromdict={form: folder / f"{name}.{form}" for form in forms})
-            runpy.run_path(str(SCRIPT))["main"](SimpleNamespace(input=source, output=out))
+            run_script("table", source, {form: folder / f"{name}.{form}" for form in forms})
             files = sorted(folder.glob(f"{name}.*"))
             written.append({path.name: path.read_bytes() for path in files})
         assert written[0] == written[1]
@@ -303,5 +294,5 @@ def test_a_corpus_of_its_own_has_no_printed_number_beside_it():
     scores, times = frames(settings)
     for result in (table2(settings, scores, times), table4(settings, scores)):
         assert result.cells["published"].isna().all() and result.cells["mean"].notna().all()
-        assert "· paper" not in table.markdown(result)
-        assert "no arm" not in table.markdown(result)
+        assert "· paper" not in result.shown("md")
+        assert "no arm" not in result.shown("md")

@@ -10,7 +10,6 @@ from made_up_run import arm, config, frames
 from after_ser.evaluation.comparison import holm, paired_t_test
 from after_ser.reporting import published_sessions
 from after_ser.reporting.provenance import other_backbone_notes, pseudo_label_note
-from after_ser.reporting.table import html_page, latex, markdown
 from after_ser.reporting.tapt_sessions import tapt_sessions
 from after_ser.runtime.atomic import read_tsv
 
@@ -96,7 +95,7 @@ def test_two_folds_are_too_few_for_a_test_and_sessions_not_run_show_the_paper_al
     assert any("the average is over 2 of 5 folds" in note for note in result.footnotes)
     missing = pick(result, "V-FT", "session 3")
     assert np.isnan(missing["mean"]) and missing["published"] == 66.3
-    assert "– · paper 66.3 ± 2.0" in markdown(result)
+    assert "– · paper 66.3 ± 2.0" in result.shown("md")
 
 
 def test_published_values_stand_where_they_belong():
@@ -171,6 +170,6 @@ def test_the_four_forms_agree(tmp_path):
     rows = read_tsv(paths[0], ("mean", "sd", "published"))
     session = rows[(rows["row"] == "P-TAPT") & (rows["column"] == "session 1")].iloc[0]
     text = f"{session['mean']:.1f} ± {session['sd']:.1f}"
-    assert text in markdown(result) and text in html_page(result)
-    assert r"\shortstack{" in latex(result) and r"paper 72.8 $\pm$ 1.4" in latex(result)
+    assert text in result.shown("md") and text in result.shown("html")
+    assert r"\shortstack{" in result.shown("tex") and r"paper 72.8 $\pm$ 1.4" in result.shown("tex")
     assert isinstance(rows, pd.DataFrame) and (rows["row"] == "P-TAPT").sum() == 6

@@ -15,10 +15,10 @@ from made_up_run import config, frames
 from after_ser.reporting import table
 from after_ser.reporting.claims import render
 from after_ser.reporting.claims.report import Report
-from after_ser.reporting.escape import markdown_text, tex_text
 from after_ser.reporting.figure2 import write_figure2
 from after_ser.reporting.figure3 import write_figure3
 from after_ser.reporting.interactive import write_html
+from after_ser.reporting.render import markdown_text, tex_text
 
 OWN = "document.documentElement.setAttribute('owned', 1)"
 HARM = (
@@ -60,8 +60,8 @@ def harmless_table():
 
 
 def test_tables_show_it_as_text():
-    page = Elements(table.html_page(evil_table()))
-    expected = Elements(table.html_page(harmless_table()))
+    page = Elements(evil_table().shown("html"))
+    expected = Elements(harmless_table().shown("html"))
     assert page.tags == expected.tags and page.attributes == expected.attributes
     assert all(text in page.text for text in HARM)
 
@@ -69,10 +69,11 @@ def test_tables_show_it_as_text():
 def test_the_page_of_claims_shows_it_as_text():
     report = Report(EVIL, [], [EVIL])
     page, expected = (
-        Elements(render.html_page(r)) for r in (report, replace(report, title="t", notes=["n"]))
+        Elements(render.ClaimsTable(r).shown("html"))
+        for r in (report, replace(report, title="t", notes=["n"]))
     )
     assert page.tags == expected.tags and EVIL in page.text
-    for written in (render.markdown(report), table.markdown(evil_table())):
+    for written in (render.ClaimsTable(report).shown("md"), evil_table().shown("md")):
         assert not re.search(r"(?<!\\)<[A-Za-z/!?]", written), "no tag begins in the Markdown"
 
 
@@ -96,7 +97,7 @@ def test_latex_runs_nothing():
     evil = "x\n\\input{/etc/passwd}\r\\write18{ls} %"
     assert tex_text(evil).count("\n") == 0 and r"\input" not in tex_text(evil)
     given = replace(evil_table(), notes=[evil], footnotes=[evil])
-    for written in (table.latex(given), render.latex(Report(evil, [], [evil]))):
+    for written in (given.shown("tex"), render.ClaimsTable(Report(evil, [], [evil])).shown("tex")):
         for line in written.splitlines():
             assert line.startswith("%") or r"\input" not in line and r"\write18" not in line
 
@@ -144,7 +145,7 @@ def test_a_browser_runs_none_of_it(tmp_path):
     data = pd.DataFrame({"name": HARM, "value": range(len(HARM))})
     chart = alt.Chart(data, title=EVIL).mark_bar().encode(x="value", y="name", tooltip="name")
     write_html(chart, tmp_path / "chart.html", "chart")
-    (tmp_path / "table.html").write_text(table.html_page(evil_table()), encoding="utf-8")
+    (tmp_path / "table.html").write_text(evil_table().shown("html"), encoding="utf-8")
     (tmp_path / "control.html").write_text(f"<html><script>{OWN}</script></html>")
 
     def rendered(name):

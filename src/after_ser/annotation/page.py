@@ -12,24 +12,23 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import html
 import json
 import os
 import re
 from collections import Counter
 from collections.abc import Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from after_ser.annotation.queue import QueuedClip
 from after_ser.errors import InputError
-from after_ser.reporting.escape import ScriptJson, one_line
+from after_ser.reporting.render import one_line, render, source
 from after_ser.runtime.atomic import write_text
 
 #: Bytes of audio that a page may hold; base64 makes them a third longer.
 EMBED_LIMIT = 64 * 1024 * 1024
+_PACKAGE = "after_ser.annotation"
 _SCRIPTS = ("csv.js", "answers.js", "page.js")
 _TYPES = {
     ".wav": "audio/wav",
@@ -39,7 +38,6 @@ _TYPES = {
     ".opus": "audio/ogg",
     ".m4a": "audio/mp4",
 }
-_SLOT = re.compile(r"\{\{(\w+)\}\}")
 
 
 def write_page(
@@ -143,12 +141,8 @@ def _shown(clip: QueuedClip, folder: Path, embed: bool) -> dict[str, Any]:
 
 
 def _filled(page: dict[str, Any], embed: bool) -> str:
-    texts = files("after_ser.annotation") / "labelling_page"
-
-    def text(name: str) -> str:
-        return (texts / name).read_text(encoding="utf-8")
-
-    scripts, style = [f"\n{text(name)}" for name in _SCRIPTS], text("page.css")
+    style = source("labelling.css", _PACKAGE)
+    scripts = [source(name, _PACKAGE) for name in _SCRIPTS]
     asked = page["asked"]
     what = "the validation set" if asked == "val" else re.sub(r"^round(?=\d)", "round ", asked)
     policy = "; ".join(
@@ -161,16 +155,16 @@ def _filled(page: dict[str, Any], embed: bool) -> str:
             "form-action 'none'",
         ]
     )
-    slots = {
-        "policy": policy,
-        "title": html.escape(f"{one_line(page['run'])}: label {one_line(what)}"),
-        "folder": html.escape(f"annotations/{page['run']}/{asked}/answers/"),
-        "style": style,
-        "data": json.dumps(page, cls=ScriptJson),
-        "scripts": "\n".join(f"<script>{script}</script>" for script in scripts),
-    }
-    # in one pass, so that nothing filled in is taken for a slot
-    return _SLOT.sub(lambda match: slots[match[1]], text("page.html"))
+    return render(
+        "labelling.html",
+        _PACKAGE,
+        policy=policy,
+        title=f"{one_line(page['run'])}: label {one_line(what)}",
+        folder=f"annotations/{page['run']}/{asked}/answers/",
+        style=style,
+        page=page,
+        scripts=scripts,
+    )
 
 
 def _source_hash(content: str) -> str:

@@ -24,7 +24,7 @@ from after_ser.export.calibration import BINS, Calibration
 from after_ser.export.choose import Chosen
 from after_ser.reporting import provenance
 from after_ser.reporting.cells import percent
-from after_ser.reporting.escape import markdown_text
+from after_ser.reporting.render import markdown_text
 
 _LIMITS = """\
 - **Not for decisions about people.** It must not be used to judge, rank, admit, hire, monitor,

@@ -8,7 +8,7 @@ from typing import Any
 
 import altair as alt
 
-from after_ser.reporting.escape import ScriptJson
+from after_ser.reporting.render import ScriptJson
 from after_ser.runtime.atomic import write_text
 
 # "Open in the Vega editor" is left out: it would send the data to another site.

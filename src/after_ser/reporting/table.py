@@ -1,19 +1,18 @@
-"""A table as tidy rows, and its writers: TSV, Markdown, LaTeX (booktabs) and HTML."""
+"""A table as tidy rows; LaTeX needs the package booktabs."""
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from after_ser.reporting.escape import markdown_text, one_line
-from after_ser.reporting.escape import tex_text as _tex
-from after_ser.runtime.atomic import read_tsv, write_text, write_tsv
+from after_ser.reporting.render import Document
+from after_ser.runtime.atomic import read_tsv
 
 COLUMNS = [
     "row",
@@ -47,7 +46,7 @@ _DECIMALS = {"deficiency": 2, "penalty": 2, "sum": 2, "left out": 0}
 
 
 @dataclass
-class Table:
+class Table(Document):
     """One table: tidy `cells` (columns COLUMNS) in the order in which they are read.
 
     `notes` stand above it, `footnotes` below. `rendered_only` are cells that every rendering
@@ -65,28 +64,47 @@ class Table:
     tsv_only: pd.DataFrame | None = None
     lines: Callable[[Mapping[str, Any]], list[str]] | None = None
 
-    def write(
-        self,
-        tsv: str | Path,
-        md: str | Path,
-        tex: str | Path,
-        html: str | Path,
-        time: str | Path | None = None,
-    ) -> None:
-        """Write the table in its four forms, and to `time` what only the renderings show.
+    template = "table"
 
-        The TSV is the same to the byte for the same scores.
-        """
+    def data(self) -> dict[str, pd.DataFrame]:
+        """Return the tidy rows, and as `time` what only the renderings show."""
         tidy = [self.cells] if self.tsv_only is None else [self.cells, self.tsv_only]
         rows = pd.concat(tidy, ignore_index=True)
         for name in rows.columns.intersection(P_VALUES):  # six decimals would print a small p as 0
             rows[name] = [None if math.isnan(p) else f"{p:.6g}" for p in rows[name]]
-        write_tsv(tsv, rows)
-        if time is not None:
-            write_tsv(time, self.rendered_only)
-        write_text(md, markdown(self))
-        write_text(tex, latex(self))
-        write_text(html, html_page(self))
+        return (
+            {"tsv": rows}
+            if self.rendered_only is None
+            else {"tsv": rows, "time": self.rendered_only}
+        )
+
+    def content(self) -> dict[str, Any]:
+        """Return the table as a grid: groups of columns, and rows of cells of one or more lines."""
+        cells = self.cells
+        if self.rendered_only is not None:
+            cells = pd.concat([cells, self.rendered_only], ignore_index=True)
+        groups: dict[str, dict[str, None]] = {}
+        for column, metric in zip(cells["column"], cells["metric"], strict=True):
+            groups.setdefault(str(column), {})[str(metric)] = None
+        lines = self.lines or cell_lines
+        texts = {
+            (str(row["row"]), str(row["column"]), str(row["metric"])): lines(row)
+            for row in cells.to_dict("records")
+        }
+        keys = [(column, metric) for column, metrics in groups.items() for metric in metrics]
+        last = list(accumulate(map(len, groups.values()), initial=1))
+        return {
+            "title": self.title,
+            "row_title": self.row_title,
+            "notes": self.notes,
+            "footnotes": self.footnotes,
+            "groups": [(c, [HEADINGS.get(m, m) for m in group]) for c, group in groups.items()],
+            "spans": [(before + 1, end) for before, end in pairwise(last)],
+            "rows": [
+                (row, [texts.get((row, *key), [NO_RUN]) for key in keys])
+                for row in dict.fromkeys(cells["row"].astype(str))
+            ],
+        }
 
 
 def cell(
@@ -175,160 +193,7 @@ def cell_lines(row: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-@dataclass
-class _Grid:
-    rows: list[str]
-    heads: list[tuple[str, list[str]]]  # column heading, its metrics
-    cells: dict[tuple[str, str, str], list[str]]
-
-
-def _grid(table: Table) -> _Grid:
-    cells = table.cells
-    if table.rendered_only is not None:
-        cells = pd.concat([cells, table.rendered_only], ignore_index=True)
-    heads: dict[str, list[str]] = {}
-    for column, metric in zip(cells["column"], cells["metric"], strict=True):
-        metrics = heads.setdefault(str(column), [])
-        if metric not in metrics:
-            metrics.append(str(metric))
-    lines = table.lines or cell_lines
-    texts = {
-        (str(row["row"]), str(row["column"]), str(row["metric"])): lines(row)
-        for row in cells.to_dict("records")
-    }
-    return _Grid(list(dict.fromkeys(cells["row"].astype(str))), list(heads.items()), texts)
-
-
-def _heading(metric: str) -> str:
-    return HEADINGS.get(metric, metric)
-
-
-def markdown(table: Table) -> str:
-    """Return the table as GitHub Markdown."""
-    grid = _grid(table)
-    keys = [(column, metric) for column, metrics in grid.heads for metric in metrics]
-    heads = [markdown_text(f"{column}: {_heading(metric)}") for column, metric in keys]
-    notes = [f"- {markdown_text(note)}" for note in table.notes]
-    lines = [f"**{markdown_text(table.title)}**", "", *notes, ""]
-    lines.append(f"| {' | '.join([markdown_text(table.row_title), *heads])} |")
-    lines.append(f"|{'|'.join(['---', *('---:' for _ in keys)])}|")
-    for row in grid.rows:
-        texts = [" · ".join(grid.cells.get((row, *key), [NO_RUN])) for key in keys]
-        lines.append(f"| {' | '.join(markdown_text(text) for text in (row, *texts))} |")
-    if table.footnotes:
-        lines += ["", *(f"- {markdown_text(note)}" for note in table.footnotes)]
-    return "\n".join(lines) + "\n"
-
-
-def latex(table: Table) -> str:
-    """Return the table as a LaTeX `table`; the document needs the package booktabs."""
-    grid = _grid(table)
-    width = sum(len(metrics) for _, metrics in grid.heads)
-    tops, rules, left = [], [], 2
-    for column, metrics in grid.heads:
-        tops.append(rf"\multicolumn{{{len(metrics)}}}{{c}}{{{_tex(column)}}}")
-        rules.append(rf"\cmidrule(lr){{{left}-{left + len(metrics) - 1}}}")
-        left += len(metrics)
-    subs = [_tex(_heading(metric)) for _, metrics in grid.heads for metric in metrics]
-    body = []
-    for row in grid.rows:
-        texts = []
-        for column, metrics in grid.heads:
-            for metric in metrics:
-                first, *rest = map(_tex, grid.cells.get((row, column, metric), [NO_RUN]))
-                stack = r"\\".join([first, *(rf"{{\scriptsize {text}}}" for text in rest)])
-                texts.append(rf"\shortstack{{{stack}}}" if rest else first)
-        body.append(f"{' & '.join([_tex(row), *texts])} \\\\")
-    lines = [
-        *(f"% {one_line(note)}" for note in (*table.notes, *table.footnotes)),
-        r"\begin{table}",
-        r"\centering\small",
-        rf"\caption{{{_tex(table.title)}}}",
-        rf"\begin{{tabular}}{{l{'r' * width}}}",
-        r"\toprule",
-        f"{' & '.join(['', *tops])} \\\\",
-        "".join(rules),
-        f"{' & '.join([_tex(table.row_title), *subs])} \\\\",
-        r"\midrule",
-        *"\n\\addlinespace\n".join(body).split("\n"),
-        r"\bottomrule",
-        r"\end{tabular}",
-        r"\par\smallskip\begin{minipage}{\linewidth}\footnotesize",
-        *(f"{_tex(note)}\\par" for note in (*table.notes, *table.footnotes)),
-        r"\end{minipage}",
-        r"\end{table}",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-_CSS = """
-body { font: 15px/1.45 system-ui, sans-serif; color: #1b1b1b; background: #fff;
-  margin: 2rem auto; max-width: 76rem; padding: 0 1rem; }
-h1 { font-size: 1.25rem; margin: 0 0 .6rem; }
-ul { margin: .4rem 0 1.2rem; padding-left: 1.2rem; color: #333; max-width: 60rem; }
-.scroll { overflow-x: auto; }
-table { border-collapse: collapse; border-top: 2px solid #222; border-bottom: 2px solid #222; }
-th, td { padding: .4rem .8rem; text-align: right; vertical-align: top; white-space: nowrap; }
-thead tr:first-child th:first-child, tbody th { text-align: left; }
-thead th[colspan] { text-align: center; }
-thead tr:last-child th { border-bottom: 1px solid #222; font-weight: 600; }
-tbody tr + tr > * { border-top: 1px solid #ddd; }
-td span { display: block; font-variant-numeric: tabular-nums; }
-.mean { font-size: 1.05em; }
-.ci { color: #444; font-size: .85em; }
-.paper { color: #666; font-size: .85em; }
-"""
-
-
-def html_page(table: Table) -> str:
-    """Return the table as one self-contained HTML page."""
-    grid = _grid(table)
-    escape = html.escape
-    top = "".join(
-        f'<th colspan="{len(metrics)}" scope="colgroup">{escape(column)}</th>'
-        for column, metrics in grid.heads
-    )
-    sub = "".join(
-        f'<th scope="col">{escape(_heading(metric))}</th>'
-        for _, metrics in grid.heads
-        for metric in metrics
-    )
-    body = []
-    for row in grid.rows:
-        data = []
-        for column, metrics in grid.heads:
-            for metric in metrics:
-                spans = []
-                for index, text in enumerate(grid.cells.get((row, column, metric), [NO_RUN])):
-                    kind = "mean" if index == 0 else "paper" if text[:5] == "paper" else "ci"
-                    spans.append(f'<span class="{kind}">{escape(text)}</span>')
-                data.append(f"<td>{''.join(spans)}</td>")
-        body.append(f'<tr><th scope="row">{escape(row)}</th>{"".join(data)}</tr>')
-
-    def bullets(notes: list[str]) -> list[str]:
-        if not notes:
-            return []
-        return ["<ul>", *(f"<li>{escape(note)}</li>" for note in notes), "</ul>"]
-
-    lines = [
-        "<!DOCTYPE html>",
-        '<html lang="en"><head><meta charset="utf-8">',
-        f"<title>{escape(table.title)}</title><style>{_CSS}</style></head><body>",
-        f"<h1>{escape(table.title)}</h1>",
-        *bullets(table.notes),
-        '<div class="scroll"><table><thead>',
-        f'<tr><th rowspan="2" scope="col">{escape(table.row_title)}</th>{top}</tr>',
-        f"<tr>{sub}</tr>",
-        "</thead><tbody>",
-        *body,
-        "</tbody></table></div>",
-        *bullets(table.footnotes),
-        "</body></html>",
-    ]
-    return "\n".join(lines) + "\n"
-
-
 def read(tsv: str | Path) -> pd.DataFrame:
-    """Return the tidy rows that `Table.write` left in the TSV (COLUMNS, missing numbers as NaN)."""
+    """Return the tidy rows that `write` left in the TSV (COLUMNS, missing numbers as NaN)."""
     texts = ("row", "column", "metric", "note")
     return read_tsv(tsv, tuple(name for name in COLUMNS if name not in texts))

@@ -1,6 +1,6 @@
-"""Small charts over rounds as SVG, one per class or corpus, that share their vertical scale.
+"""Small charts over rounds, one per class or corpus, that share their vertical scale.
 
-Text of the data is escaped; hovering (or a screen reader) gives a point's numbers as a sentence.
+Here everything gets its place in the SVG; the template panels.html draws it.
 """
 
 from __future__ import annotations
@@ -8,12 +8,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from html import escape
+from typing import Any
 
 WIDTH, HEIGHT = 250, 190
-_LEFT, _RIGHT, _TOP, _BOTTOM = 38, 8, 30, 34  # margins of the plotting area, in SVG units
-#: Of Okabe and Ito, as in the figures (reporting.style, whose matplotlib takes a second to import).
-COLOUR_POINT, COLOUR_REFERENCE = "#0072B2", "#444444"
+_LEFT, _RIGHT, _TOP, _BOTTOM = 38, WIDTH - 8, 30, HEIGHT - 34  # ends of the plotting area
 
 
 @dataclass(frozen=True)
@@ -59,99 +57,67 @@ def top_of(panels: Sequence[Panel]) -> float:
     return min(1.0, max(0.2, math.ceil(10 * max(shown, default=1.0) + 0.5) / 10))
 
 
-def svg(panel: Panel, top: float) -> str:
-    """Return the panel as an SVG element; its vertical axis goes from 0 to `top`."""
-    parts = [
-        f'<svg class="panel" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-        f'aria-label="{escape(panel.title)}">',
-        f'<text class="title" x="{_LEFT}" y="17">{escape(_short(panel.title))}'
-        f"<title>{escape(panel.title)}</title></text>",
-        *_axis(top),
-    ]
-    places = [_x(index, len(panel.points)) for index in range(len(panel.points))]
-    step = (WIDTH - _LEFT - _RIGHT) / max(1, len(places))
+def drawn(panel: Panel, top: float) -> dict[str, Any]:
+    """Return what the template draws of a panel, whose vertical axis goes from 0 to `top`."""
+    count = max(1, len(panel.points))
+    step = (_RIGHT - _LEFT) / count
     half = min(14.0, 0.32 * step)
-    for x, point in zip(places, panel.points, strict=True):
-        if _there(point.band_low) and _there(point.band_high):
-            high, low = _y(point.band_high, top), _y(point.band_low, top)
-            parts.append(
-                f'<rect class="band" x="{x - half:.1f}" y="{high:.1f}" width="{2 * half:.1f}" '
-                f'height="{max(low - high, 1.5):.1f}"/>'
-            )
-    references = [point.reference for point in panel.points]
-    parts += _line(places, references, top, f'class="reference" stroke="{COLOUR_REFERENCE}"')
-    for values in panel.thin:
-        parts += _line(places, values, top, 'class="thin"')
-    colour = f'stroke="{COLOUR_POINT}"'
-    for x, point in zip(places, panel.points, strict=True):
-        if _there(point.low) and _there(point.high):
-            ends = _y(point.low, top), _y(point.high, top)
-            parts.append(
-                f'<line class="interval" {colour} x1="{x:.1f}" x2="{x:.1f}" '
-                f'y1="{ends[0]:.1f}" y2="{ends[1]:.1f}"/>'
-            )
-    parts += _line(places, [point.value for point in panel.points], top, f'class="line" {colour}')
+    placed = [(round(_LEFT + step * (i + 0.5), 1), point) for i, point in enumerate(panel.points)]
+    bands = [
+        (x, _y(point.band_high, top), _y(point.band_low, top))
+        for x, point in placed
+        if _there(point.band_low) and _there(point.band_high)
+    ]
+    lines = [("reference", [point.reference for point in panel.points])]
+    lines += [("thin", list(values)) for values in panel.thin]
+    lines += [("line", [point.value for point in panel.points])]
     # one label for each of so many that they do not overlap
-    every = math.ceil(len(places) * 32 / (WIDTH - _LEFT - _RIGHT)) if places else 1
-    for index, (x, point) in enumerate(zip(places, panel.points, strict=True)):
-        if (len(places) - 1 - index) % every == 0:
-            parts.append(
-                f'<text class="tick" x="{x:.1f}" y="{HEIGHT - _BOTTOM + 14}" '
-                f'text-anchor="middle">{escape(point.tick)}</text>'
-            )
-        dot = ""
-        if _there(point.value):
-            dot = f'<circle class="dot" cx="{x:.1f}" cy="{_y(point.value, top):.1f}" r="3.6"/>'
-        parts.append(
-            f'<g class="hit"><title>{escape(point.text)}</title><rect x="{x - step / 2:.1f}" '
-            f'y="{_TOP}" width="{step:.1f}" height="{HEIGHT - _TOP - _BOTTOM}"/>{dot}</g>'
-        )
-    parts.append(
-        f'<text class="tick" x="{(_LEFT + WIDTH - _RIGHT) / 2:.0f}" y="{HEIGHT - 5}" '
-        'text-anchor="middle">labelled share of train</text></svg>'
-    )
-    return "".join(parts)
-
-
-def _short(title: str) -> str:
-    return title if len(title) <= 30 else f"{title[:29]}…"
-
-
-def _axis(top: float) -> list[str]:
-    parts = []
-    step = 0.1 if top <= 0.4 else 0.25 if top > 0.6 else 0.2
-    for index in range(int(top / step + 1e-9) + 1):
-        y = _y(index * step, top)
-        parts.append(f'<line class="grid" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y}" y2="{y}"/>')
-        parts.append(
-            f'<text class="tick" x="{_LEFT - 5}" y="{y + 3.5}" text-anchor="end">'
-            f"{100 * index * step:.0f} %</text>"
-        )
-    return parts
+    every = math.ceil(len(placed) * 32 / (_RIGHT - _LEFT)) or 1
+    share = 0.1 if top <= 0.4 else 0.25 if top > 0.6 else 0.2
+    return {
+        "title": panel.title,
+        **{"width": WIDTH, "height": HEIGHT, "left": _LEFT, "right": _RIGHT},
+        **{"top": _TOP, "bottom": _BOTTOM, "step": round(step, 1)},
+        "grid": [
+            (_y(index * share, top), f"{100 * index * share:.0f}")
+            for index in range(int(top / share + 1e-9) + 1)
+        ],
+        "bands": [
+            (round(x - half, 1), high, round(2 * half, 1), round(max(low - high, 1.5), 1))
+            for x, high, low in bands
+        ],
+        "lines": [
+            (kind, points)
+            for kind, values in lines
+            for points in _pieces([x for x, _ in placed], values, top)
+        ],
+        "intervals": [
+            (x, _y(point.low, top), _y(point.high, top))
+            for x, point in placed
+            if _there(point.low) and _there(point.high)
+        ],
+        "ticks": [(x, point.tick) for x, point in placed[::-1][::every]],
+        "dots": [
+            (x, _y(point.value, top) if _there(point.value) else None, point.text)
+            for x, point in placed
+        ],
+    }
 
 
 def _there(number: float | None) -> bool:
     return number is not None and not math.isnan(number)
 
 
-def _x(index: int, count: int) -> float:
-    step = (WIDTH - _LEFT - _RIGHT) / max(1, count)
-    return _LEFT + step * (index + 0.5)
-
-
 def _y(share: float | None, top: float) -> float:
-    height = HEIGHT - _TOP - _BOTTOM
-    return round(_TOP + height * (1 - min(max(share or 0.0, 0.0), top) / top), 1)
+    return round(_TOP + (_BOTTOM - _TOP) * (1 - min(max(share or 0.0, 0.0), top) / top), 1)
 
 
-def _line(
-    places: Sequence[float], values: Sequence[float | None], top: float, look: str
-) -> list[str]:
-    """Return polylines through the values, broken where one is missing."""
+def _pieces(places: Sequence[float], values: Sequence[float | None], top: float) -> list[str]:
+    """Return the points of lines through the values, broken where one is missing."""
     pieces: list[list[str]] = [[]]
     for x, value in zip(places, values, strict=True):
         if _there(value):
-            pieces[-1].append(f"{x:.1f},{_y(value, top):.1f}")
+            pieces[-1].append(f"{x},{_y(value, top)}")
         else:
             pieces.append([])
-    return [f'<polyline {look} points="{" ".join(piece)}"/>' for piece in pieces if len(piece) > 1]
+    return [" ".join(piece) for piece in pieces if len(piece) > 1]

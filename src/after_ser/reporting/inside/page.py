@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
-from html import escape
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +12,22 @@ import pandas as pd
 from after_ser.core.cells import Cell
 from after_ser.reporting import provenance
 from after_ser.reporting.cells import arm_label, percent
-from after_ser.reporting.escape import ScriptJson
-from after_ser.reporting.inside import words
-from after_ser.reporting.inside.charts import Panel, Point, svg, top_of
+from after_ser.reporting.inside.charts import Panel, Point, drawn, top_of
 from after_ser.reporting.inside.content import build
 from after_ser.reporting.inside.gather import Clips, Run, read_clips, read_runs
 from after_ser.reporting.inside.picks import answered_table, share_table
 from after_ser.reporting.inside.recalls import MEAN, recall_table, scored_split
-from after_ser.reporting.inside.suspects import out_of_sample, when_sure
+from after_ser.reporting.inside.sounds import LONGEST_S
+from after_ser.reporting.inside.suspects import SURE, out_of_sample, when_sure
+from after_ser.reporting.render import render, source
 from after_ser.runtime.atomic import write_text
+
+_STRATEGIES = {
+    "entropy": "those whose prediction has the highest entropy",
+    "margin": "those whose two most probable classes are closest",
+    "least_confidence": "those whose most probable class is least probable",
+    "random": "by lot",
+}
 
 
 def write_page(
@@ -47,31 +51,34 @@ def write_page(
     )
     judged = out_of_sample(runs, classes, clips.truth, labels_read=first.pseudo_labelled)
     data = build(runs, clips, classes, corpora, judged, settings, path, first.dataset, root)
-    sections = [
-        _head(config, first, runs, path, len(data["sounds"])),
-        _picks(runs, clips, classes, corpora, first.dataset),
-        _recall(runs, classes),
-        words.MAP,
-        words.LISTS,
-        _suspects(judged, classes, clips),
-    ]
-    text = json.dumps(data, cls=ScriptJson, ensure_ascii=False, allow_nan=False)
-    folder = files("after_ser.reporting.inside")
-    title = escape(f"Look inside: {arm_label(config, first.arm)} on {first.dataset}")
-    page = [
-        "<!DOCTYPE html>",
-        '<html lang="en"><head><meta charset="utf-8">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>{title}</title>",
-        f"<style>{folder.joinpath('inside.css').read_text(encoding='utf-8')}</style>",
-        f"</head><body>\n<h1>{title}</h1>",
-        *sections,
-        words.PLAYER,
-        f'<script type="application/json" id="data">{text}</script>',
-        f"<script>{folder.joinpath('inside.js').read_text(encoding='utf-8')}</script>",
-        "</body></html>\n",
-    ]
-    write_text(Path(root) / path, "\n".join(page))
+    answers, wrong = _answers(runs, clips.truth)
+    own = [name for name in corpora if any(clips.corpus[u] == name for r in runs for u in r.train)]
+    by_corpus = share_table(runs, clips.corpus, own, f"{first.dataset} corpora")
+    told = "test" if (judged["source"] == "test").any() else "val"
+    scored = scored_split(runs)
+    warnings = [provenance.synthetic_note(config, first.dataset), str(config.get("note") or "")]
+    page = render(
+        "inside.html",
+        title=f"Look inside: {arm_label(config, first.arm)} on {first.dataset}",
+        warnings=list(filter(None, warnings)),
+        notes=_notes(config, first, runs, path, len(data["sounds"])),
+        runs=_runs_text(runs),
+        folds=len({run.fold for run in runs}),
+        known=clips.truth is not None,
+        answers=answers,
+        wrong_answers=wrong,
+        by_class=_by_class(runs, clips, classes, first.dataset),
+        by_corpus=_shares(by_corpus, own, True) if len(own) > 1 else None,
+        corpus=own[0],
+        scored=scored,
+        recall=_recall(runs, classes, scored),
+        judged=told,
+        sure=when_sure(judged, classes, told),
+        level=f"{100 * SURE:.0f} %",
+        data=data,
+        script=source("inside.js"),
+    )
+    write_text(Path(root) / path, page)
 
 
 def _tested(runs: Sequence[Run], clips: Clips) -> set[str]:
@@ -85,71 +92,63 @@ def _runs_text(runs: Sequence[Run]) -> str:
     return f"{provenance.count(folds, 'fold')} × {provenance.count(seeds, 'seed')}"
 
 
-def _head(
+def _notes(
     config: Mapping[str, Any], cell: Cell, runs: Sequence[Run], path: str | Path, inside: int
-) -> str:
+) -> list[str]:
     detailed = sum(run.features is not None for run in runs)
-    last = runs[0].rounds[-1]
-    how = words.how_it_works(config["arms"][cell.arm], len(runs[0].rounds), last.labelled)
-    warnings = [provenance.synthetic_note(config, cell.dataset), str(config.get("note") or "")]
-    notes = [
-        how,
-        *words.brought_along(runs[0].given),
+    given, labelled = runs[0].given, runs[0].rounds[-1].labelled
+    brought_along = (
+        f"{provenance.count(given, 'clip')} with a label before anything was asked for: nobody "
+        "chose them, so they are neither in the charts of choices nor on the map; models are "
+        "trained on them, too."
+    )
+    return [
+        _how_it_works(config["arms"][cell.arm], len(runs[0].rounds), labelled),
+        *([brought_along] if given else []),
         provenance.dataset_note(config, cell.dataset),
         f"Charts: means over {_runs_text(runs)}. Single clips: of "
         + ", ".join(f"fold {run.fold} seed {run.seed}" for run in runs[:detailed])
         + f" (config: inside.runs); sure mistakes in test and validation: of all {len(runs)} runs.",
-        f"{inside} clips are inside this page as MP3 (the first {words.LONGEST_S} seconds); the "
+        f"{inside} clips are inside this page as MP3 (the first {LONGEST_S} seconds); the "
         f"others are played from the folder of the results, where this page lies as {path}.",
     ]
-    parts = [f'<p class="warning">{escape(text)}</p>' for text in warnings if text]
-    parts.append(words.INTRODUCTION)
-    parts.append(f'<ul class="note">{"".join(f"<li>{escape(note)}</li>" for note in notes)}</ul>')
-    return "\n".join(parts)
 
 
-def _picks(
-    runs: Sequence[Run],
-    clips: Clips,
-    classes: Sequence[str],
-    corpora: Sequence[str],
-    dataset: str,
-) -> str:
-    if clips.truth is None:
-        by_class = answered_table(runs, classes)
-        by_class["pool"] = by_class["value"].map(_val_shares(runs, classes))
-    else:
-        by_class = share_table(runs, clips.truth, classes, f"{dataset} classes")
-    parts = [
-        words.picks(_runs_text(runs), len({run.fold for run in runs}), clips.truth is not None)
-    ]
-    parts.append("<h3>By class</h3>")
-    if clips.truth is not None:
-        parts.append(_answers_note(runs, clips.truth))
-    parts.append(_share_panels(by_class, classes, clips.truth is not None))
-    own = [name for name in corpora if any(clips.corpus[u] == name for r in runs for u in r.train)]
-    parts.append("<h3>By corpus</h3>")
-    if len(own) > 1:
-        by_corpus = share_table(runs, clips.corpus, own, f"{dataset} corpora")
-        parts.append(_share_panels(by_corpus, own, True))
-    else:
-        parts.append(f"<p>All clips of the pool are of one corpus, {escape(own[0])}.</p>")
-    return "\n".join(parts)
-
-
-def _answers_note(runs: Sequence[Run], truth: Mapping[str, str]) -> str:
-    """Say how many answers of simulated annotators differ from the corpus's labels, if any do."""
-    wrong = total = 0
-    for run in runs:
-        for one in run.rounds:
-            total += len(one.new)
-            wrong += int((one.new["utt"].map(truth) != one.new["label"]).sum())
-    if not wrong:
-        return ""
+def _how_it_works(arm: Mapping[str, Any], rounds: int, labelled: int) -> str:
+    """Return the arm's settings as a sentence; `labelled` clips after `rounds` rounds per run."""
+    strategy = arm["strategy"]
+    chosen = _STRATEGIES.get(strategy, f"by the strategy {strategy}")
+    if arm["schedule"] == "oneshot":
+        return (
+            f"{arm['label']}: starts from {arm['start']}; {rounds} random subsets, each holding "
+            f"the smaller ones, up to {labelled} clips in the first run. Each is a model of its "
+            "own; a “round” here is what a subset adds to the one before."
+        )
+    first = "clusters of the pool (K-means)" if arm["init"] == "kmeans" else "random clips"
     return (
-        f'<p class="note">Classes are the corpus\'s labels; {wrong} of {total} answers of the '
-        "simulated annotators differ from them.</p>"
+        f"{arm['label']}: starts from {arm['start']}; round 0 takes {first}, every later round "
+        f"{chosen}; {labelled} clips after round {rounds - 1} in the first run."
     )
+
+
+def _answers(runs: Sequence[Run], truth: Mapping[str, str] | None) -> tuple[int, int]:
+    """Return how many clips simulated annotators labelled, and how many of them wrongly."""
+    if truth is None:
+        return 0, 0
+    new = pd.concat([one.new for run in runs for one in run.rounds])
+    return len(new), int((new["utt"].map(truth) != new["label"]).sum())
+
+
+def _by_class(
+    runs: Sequence[Run], clips: Clips, classes: Sequence[str], dataset: str
+) -> dict[str, Any]:
+    """Return the classes of what was chosen; of people's, beside those of val."""
+    if clips.truth is not None:
+        table = share_table(runs, clips.truth, classes, f"{dataset} classes")
+    else:
+        table = answered_table(runs, classes)
+        table["pool"] = table["value"].map(_val_shares(runs, classes))
+    return _shares(table, classes, clips.truth is not None)
 
 
 def _val_shares(runs: Sequence[Run], classes: Sequence[str]) -> dict[str, float]:
@@ -160,7 +159,7 @@ def _val_shares(runs: Sequence[Run], classes: Sequence[str]) -> dict[str, float]
     return {name: float((labels == name).mean()) for name in classes} if len(labels) else {}
 
 
-def _share_panels(table: pd.DataFrame, values: Sequence[str], known: bool) -> str:
+def _shares(table: pd.DataFrame, values: Sequence[str], known: bool) -> dict[str, Any]:
     reference = "pool" if known else "validation"
     panels = []
     for value in values:
@@ -186,11 +185,10 @@ def _share_panels(table: pd.DataFrame, values: Sequence[str], known: bool) -> st
         + ([f"{_percent(row['band_low'])} to {_percent(row['band_high'])}"] if known else [])
         for row in table.to_dict("records")
     ]
-    return _panels(panels) + _numbers([*heads, *(["by lot"] if known else [])], rows)
+    return _chart(panels, [*heads, *(["by lot"] if known else [])], rows)
 
 
-def _recall(runs: Sequence[Run], classes: Sequence[str]) -> str:
-    split = scored_split(runs)
+def _recall(runs: Sequence[Run], classes: Sequence[str], split: str) -> dict[str, Any]:
     table = recall_table(runs, classes, split)
     folds = sorted({fold for one in table["folds"] for fold in one}, key=lambda f: (len(f), f))
     panels = []
@@ -211,32 +209,15 @@ def _recall(runs: Sequence[Run], classes: Sequence[str]) -> str:
         + [row["clips"]]
         for row in table.to_dict("records")
     ]
-    text = words.recall(split, _runs_text(runs), len(folds))
-    return text + _panels(panels) + _numbers(heads, rows)
+    return _chart(panels, heads, rows)
 
 
-def _suspects(judged: pd.DataFrame, classes: Sequence[str], clips: Clips) -> str:
-    source = "test" if (judged["source"] == "test").any() else "val"
-    return words.suspects(when_sure(judged, classes, source), source, clips.truth is not None)
-
-
-def _panels(panels: Sequence[Panel]) -> str:
+def _chart(
+    panels: Sequence[Panel], heads: Sequence[str], rows: Sequence[Sequence[object]]
+) -> dict[str, Any]:
+    """Return panels for the template, and a table of their numbers."""
     top = top_of(panels)
-    return f'<div class="panels">{"".join(svg(panel, top) for panel in panels)}</div>'
-
-
-def _numbers(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    head = "".join(f'<th scope="col">{escape(text)}</th>' for text in heads)
-    body = "".join(
-        f'<tr><th scope="row" class="text">{escape(str(first))}</th>'
-        + "".join(f"<td>{escape(str(value))}</td>" for value in rest)
-        + "</tr>"
-        for first, *rest in rows
-    )
-    return (
-        '<details><summary>The numbers</summary><div class="scroll"><table>'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div></details>"
-    )
+    return {"panels": [drawn(panel, top) for panel in panels], "heads": heads, "rows": rows}
 
 
 def _percent(share: float | None) -> str:
