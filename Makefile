@@ -114,6 +114,7 @@ lint: .venv/installed  ## linters and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/python -m after_ser config-docs --check
 	$(BIN)/snakemake --lint
 
 refresh: .venv/installed  ## look again at the corpora for changed audio or labels (ARGS='--configfile ...')

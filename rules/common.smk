@@ -27,7 +27,7 @@ from after_ser.step_settings import METHODS
 
 try:
     check_files(workflow.configfiles)
-    CONFIG = resolve(config, f"{workflow.basedir}/config/schema/config.schema.yaml")
+    CONFIG = resolve(config)
 except InputError as error:
     raise WorkflowError(str(error)) from None
 

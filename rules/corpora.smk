@@ -28,7 +28,6 @@ rule download:
     params:
         names=CONFIG["download"],
         plan=CONFIG["downloads"] or f"{workflow.basedir}/config/downloads.yaml",
-        schema=f"{workflow.basedir}/config/schema/downloads.schema.yaml",
         config={key: CONFIG[key] for key in ("corpora_root", "corpora")},
     message:
         "Fetching the corpora that may be fetched"

@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-import yaml
 from selfsupervised_clips import ARCH, GROUP_NORM
 
 from after_ser.backbone.latents import INDEX, LATENTS, MEANS
 from after_ser.backbone.save import save_pretraining_model
 from after_ser.backbone.scratch import build_scratch
 from after_ser.finetune.batches import Clips
+from after_ser.finetune.config import Protocol
 from after_ser.metrics import score
 from after_ser.runtime.atomic import write_tsv
 
@@ -19,12 +19,8 @@ CLASSES = ["anger", "neutral", "sad", "happy"]
 WIDTH = 16  # channels of the CNN's output in ARCH
 CPU = torch.device("cpu")
 FRAMES_PER_SECOND = 25.0  # of ARCH: 640 samples per frame
-#: The schema's defaults, so that a new setting does not have to be repeated here.
-_PROTOCOL = yaml.safe_load(
-    (Path(__file__).parent.parent / "config/schema/config.schema.yaml").read_text(encoding="utf-8")
-)["properties"]["protocols"]["additionalProperties"]["properties"]
 SETTINGS = {
-    **{name: node["default"] for name, node in _PROTOCOL.items()},
+    **Protocol().model_dump(),  # so that a new setting does not have to be repeated here
     "learning_rate": 0.003,
     "batch_size": 4,
     "max_epochs": 3,

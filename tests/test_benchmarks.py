@@ -69,7 +69,6 @@ def test_a_round_of_the_growth_figure_has_a_peak_of_its_own(tmp_path):
 def test_the_plans_that_grow_are_of_configs_that_are_accepted(tmp_path):
     import growth
     import yaml
-    from workflow_runs import SCHEMA
 
     from after_ser.config import resolve
     from after_ser.grid import cells
@@ -77,7 +76,7 @@ def test_the_plans_that_grow_are_of_configs_that_are_accepted(tmp_path):
 
     for rounds in growth.ROUNDS:
         text = growth._config(tmp_path, rounds).read_text(encoding="utf-8")
-        config = resolve(yaml.safe_load(text), SCHEMA)
+        config = resolve(yaml.safe_load(text))
         found = list(cells(config))
         assert {cell.round for cell in found} == set(range(rounds))
         assert pages(config, found) == {}

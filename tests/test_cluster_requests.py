@@ -15,7 +15,6 @@ from after_ser.config import resolve
 from after_ser.errors import InputError
 
 ROOT = Path(__file__).parent.parent
-SCHEMA = ROOT / "config/schema/config.schema.yaml"
 WILDCARDS = {
     "corpus": "iemocap",
     "dataset": "merged",
@@ -31,12 +30,12 @@ WILDCARDS = {
 
 def paper(**changes):
     text = (ROOT / "config/paper.yaml").read_text(encoding="utf-8")
-    return resolve({**yaml.safe_load(text), **changes}, SCHEMA)
+    return resolve({**yaml.safe_load(text), **changes})
 
 
 def fewshot():
     text = (ROOT / "config/fewshot.yaml").read_text(encoding="utf-8")
-    return resolve(yaml.safe_load(text), SCHEMA)
+    return resolve(yaml.safe_load(text))
 
 
 def asked(rule, config=None, **wildcards):

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent
 def demo(keep):
     given = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))
     given["protocols"]["paper"]["keep_models"] = keep
-    return resolve(given, ROOT / "config/schema/config.schema.yaml")
+    return resolve(given)
 
 
 def write_models(config):

@@ -11,7 +11,6 @@ from after_ser.errors import InputError
 from after_ser.reporting.registry import for_variant
 
 ROOT = Path(__file__).parent.parent
-SCHEMA = ROOT / "config/schema/config.schema.yaml"
 PRESETS = sorted(
     path for path in (ROOT / "config").glob("*.yaml") if path.stem not in ("base", "downloads")
 )
@@ -19,19 +18,19 @@ PRESETS = sorted(
 
 def preset(name="config.yaml"):
     """A preset with all that it takes from base.yaml, and every default."""
-    return resolve(yaml.safe_load((ROOT / "config" / name).read_text(encoding="utf-8")), SCHEMA)
+    return resolve(yaml.safe_load((ROOT / "config" / name).read_text(encoding="utf-8")))
 
 
 @pytest.mark.parametrize("path", PRESETS, ids=lambda path: path.name)
 def test_every_preset_is_valid_and_resolving_twice_changes_nothing(path):
-    resolved = resolve(yaml.safe_load(path.read_text(encoding="utf-8")), SCHEMA)
-    assert resolve(resolved, SCHEMA) == resolved
+    resolved = resolve(yaml.safe_load(path.read_text(encoding="utf-8")))
+    assert resolve(resolved) == resolved
 
 
 def test_defaults_are_the_design_s_and_the_given_config_is_untouched():
     given = preset()
     before = copy.deepcopy(given)
-    resolved = resolve(given, SCHEMA)
+    resolved = resolve(given)
     assert given == before
     assert resolved["protocols"]["paper"]["warm_start"] is True
     assert resolved["protocols"]["paper"]["class_weights"] == "none"
@@ -55,13 +54,13 @@ def change(config, path, value):
     [
         ("tapt/tapt/step", 3, 'unknown key "step" in tapt.tapt; did you mean "steps"?'),
         ("seed", [1], 'unknown key "seed" in the top level; did you mean "seeds"?'),
-        ("tapt/tapt/accumulation", 0, "tapt.tapt.accumulation: 0 is less than the minimum of 1"),
-        ("gpus_per_pretraining", 0, "gpus_per_pretraining: 0 is less than the minimum of 1"),
+        ("tapt/tapt/accumulation", 0, "tapt.tapt.accumulation: 0; expected 1 or more"),
+        ("gpus_per_pretraining", 0, "gpus_per_pretraining: 0; expected 1 or more"),
         ("run", None, 'key "run" is missing in the top level'),
-        ("run", "a/b", "'a/b' is not valid; letters, digits and hyphens"),
+        ("run", "a/b", "run: 'a/b'; expected letters, digits and hyphens"),
         ("budget", [0.1, 0.1], "0.1 comes after 0.1; expected increasing"),
         ("budget", [0.2, 0.1], "0.1 comes after 0.2; expected increasing"),
-        ("budget", [0.5, 1.5], "budget.1: 1.5 is greater than the maximum of 1"),
+        ("budget", [0.5, 1.5], "budget.1: 1.5; expected 1 or less"),
         ("backbone", "smal", 'backbone: there is no backbone "smal"; did you mean "small"?'),
         ("arms/after/start", "tapts", 'arms.after.start: there is no start "tapts"'),
         ("arms/after/strategy", "entropie", 'no strategy "entropie"; did you mean "entropy"?'),
@@ -76,7 +75,7 @@ def change(config, path, value):
         ("tables/comparisons/reference", "after", "after is reference and among arms"),
         ("tables/learning/random", "nobody", 'tables.learning: there is no arm "nobody"'),
         ("tables/learning/budgets", [0.1], "tables.learning.budgets"),
-        ("tables/learning/full_data", 0.4, "tables.learning.full_data: 1.0 was expected"),
+        ("tables/learning/full_data", 0.4, "tables.learning.full_data: 0.4; expected 1 or more"),
         ("strategies", {"alpz": {}}, 'there is no strategy "alpz"; did you mean "alps"?'),
         ("strategies", {"entropy": {"k": 1}}, "strategies.entropy: this strategy has no options"),
         ("strategies", {"alps": {"bin": 9}}, 'no option "bin"; did you mean "bins"?'),
@@ -88,15 +87,15 @@ def change(config, path, value):
         ("backbones/hubbed", {"hub": "a/b"}, "needs its revision"),
         ("backbones/small/pretraining", None, "scratch needs it"),
         ("folds", [9], "none of [9] exists"),
-        ("folds", [0], "folds.0: 0 is less than the minimum of 1"),
+        ("folds", [0], "folds.0: 0; expected 1 or more"),
         ("initial", {"k_min": 5, "k_max": 5}, "k_max must be greater"),
         (
             "protocols/paper/selection",
             "argpart",
-            "'argpart' is not one of ['top-k'",
+            "'argpart'; expected 'top-k' or",
         ),
-        ("protocols/paper/budget_shift", 2, "2 is greater than the maximum of 1"),
-        ("arms/after/split", "halves", "'halves' is not one of ['paper', 'released', 'own']"),
+        ("protocols/paper/budget_shift", 2, "budget_shift: 2; expected 1 or less"),
+        ("arms/after/split", "halves", "'halves'; expected 'paper', 'released' or 'own'"),
         ("tables/protocol_effect/baseline", "aftr", 'no arm "aftr"; did you mean "after"?'),
         ("tables/tapt_ablation/arms", {"a": "tapt-random", "b": "after"}, "0 arms start from"),
         ("tables/tapt_ablation/arms", {"a": "ft-random", "b": "after"}, "after differ in strategy"),
@@ -106,35 +105,19 @@ def test_mistakes_are_named_on_one_line(path, value, message):
     config = preset()
     change(config, path, value)
     with pytest.raises(InputError) as caught:
-        resolve(config, SCHEMA)
+        resolve(config)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
-
-
-def test_every_key_of_the_schema_is_documented():
-    page = (ROOT / "config/README.md").read_text(encoding="utf-8")
-    missing = []
-
-    def walk(node):
-        for key, child in node.get("properties", {}).items():
-            if f"`{key}`" not in page:
-                missing.append(key)
-            walk(child)
-        if isinstance(node.get("additionalProperties"), dict):
-            walk(node["additionalProperties"])
-
-    walk(yaml.safe_load(SCHEMA.read_text(encoding="utf-8")))
-    assert not missing
 
 
 def test_argpartition_is_refused_where_there_is_no_score_per_clip():
     config = preset()
     released = preset()
     config["arms"]["after-argpartition"]["strategy"] = "random"
-    resolve(config, SCHEMA)
+    resolve(config)
     config["arms"]["after-argpartition"]["strategy"] = "badge"
     with pytest.raises(InputError) as caught:
-        resolve(config, SCHEMA)
+        resolve(config)
     assert "strategy badge chooses a set" in str(caught.value)
     assert "(bald, cal, entropy, least_confidence, margin)" in str(caught.value)
     config = released
@@ -142,13 +125,13 @@ def test_argpartition_is_refused_where_there_is_no_score_per_clip():
         config["arms"][arm]["strategy"] = "margin"
     config["arms"]["ft-random"]["protocol"] = "released"  # one-shot arms have no query
     config["arms"]["tapt-random"]["protocol"] = "released"
-    resolve(config, SCHEMA)
+    resolve(config)
 
 
 def test_a_table_may_be_there_for_several_datasets():
     config = preset("demo-full.yaml")
     config["tables"]["table4-mine"] = {**config["tables"]["table4"], "dataset": "savee"}
-    resolved = resolve(config, SCHEMA)
+    resolved = resolve(config)
     assert resolved["tables"]["table4-mine"]["dataset"] == "savee"
     assert resolved["tables"]["table4"]["dataset"] == "merged"
     shown = for_variant(resolved, "tables", "table4-mine")
@@ -169,7 +152,7 @@ def test_only_some_tables_have_variants(name, message):
     config = preset("demo-full.yaml")
     config["tables"][name] = config["tables"]["table4"]
     with pytest.raises(InputError, match="in tables") as caught:
-        resolve(config, SCHEMA)
+        resolve(config)
     assert message in str(caught.value)
 
 
@@ -177,13 +160,13 @@ def test_a_variant_is_checked_like_its_table():
     config = preset("demo-full.yaml")
     config["tables"]["table4-mine"] = {**config["tables"]["table4"], "budgets": [0.11]}
     with pytest.raises(InputError, match="tables.table4-mine: 0.11 is not in budget"):
-        resolve(config, SCHEMA)
+        resolve(config)
     config["tables"]["table4-mine"] = {"dataset": "savee", "budgets": [0.1]}
     with pytest.raises(InputError, match='key "columns" is missing in tables.table4-mine'):
-        resolve(config, SCHEMA)
+        resolve(config)
     ablation = config["tables"]["tapt_ablation"]
     wrong = {**ablation, "arms": {"a": "after", "b": "ft-random"}}
     config["tables"]["table4-mine"] = config["tables"]["table4"]
     config["tables"]["tapt_ablation-mine"] = wrong
     with pytest.raises(InputError, match="tapt_ablation-mine.arms: after and ft-random differ"):
-        resolve(config, SCHEMA)
+        resolve(config)

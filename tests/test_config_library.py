@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import yaml
-from test_config import PRESETS, SCHEMA
+from test_config import PRESETS
 from workflow_runs import REPO, tiny
 
 from after_ser import config_library
@@ -33,7 +33,7 @@ def own(**changes):
 
 
 def resolved(**changes):
-    return resolve(own(**changes), SCHEMA)
+    return resolve(own(**changes))
 
 
 @pytest.fixture
@@ -78,17 +78,17 @@ def test_a_new_line_in_the_library_changes_no_config(library):
     names = [path for path in PRESETS if path.stem in ("config", "released", "own", "fewshot")]
     given = {path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path in names}
     given |= {"mine": own(), "tiny": tiny()}
-    before = {name: repr(resolve(config, SCHEMA)) for name, config in given.items()}
+    before = {name: repr(resolve(config)) for name, config in given.items()}
     for section in LIBRARY:
         new = {"like": next(iter(library[section]))}
         library[section] = {"a-new-one": new, **library[section], "another": new}
-    assert before == {name: repr(resolve(config, SCHEMA)) for name, config in given.items()}
+    assert before == {name: repr(resolve(config)) for name, config in given.items()}
 
 
 def test_a_changed_entry_of_the_library_reaches_who_uses_it(library):
     library["tapt"]["tapt"]["steps"] = 7
     assert resolved()["tapt"]["tapt"]["steps"] == 7
-    assert resolve(tiny(), SCHEMA)["tapt"]["tapt"]["steps"] != 7
+    assert resolve(tiny())["tapt"]["tapt"]["steps"] != 7
 
 
 def test_an_entry_stands_for_the_library_s_whole_and_like_keeps_the_rest():
@@ -166,15 +166,13 @@ def test_baselines_of_the_library_have_a_row_only_where_they_are_named():
 def test_mistakes_are_named(changes, message):
     config = {key: value for key, value in own(**changes).items() if value is not None}
     with pytest.raises(InputError) as caught:
-        resolve(config, SCHEMA)
+        resolve(config)
     assert message in str(caught.value) and "\n" not in str(caught.value)
     assert len(str(caught.value)) < 400
 
 
 def test_every_optional_section_may_be_left_out():
-    config = resolve(
-        {"run": "bare", "corpora": {"emodb": {"layout": "emodb", "root": "x"}}}, SCHEMA
-    )
+    config = resolve({"run": "bare", "corpora": {"emodb": {"layout": "emodb", "root": "x"}}})
     assert not list(cells(config)) and not config["arms"]
-    assert resolve(config, SCHEMA) == config
+    assert resolve(config) == config
     assert BASE == REPO / "config/base.yaml" and config_library.BASE.is_file()

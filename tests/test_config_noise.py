@@ -3,7 +3,7 @@
 import copy
 
 import pytest
-from test_config import SCHEMA, change, preset
+from test_config import change, preset
 
 from after_ser.config import resolve
 from after_ser.errors import InputError
@@ -30,7 +30,7 @@ def with_outliers():
 
 
 def test_the_default_oracle_tells_the_truth():
-    oracle = resolve(preset(), SCHEMA)["protocols"]["paper"]["oracle"]
+    oracle = resolve(preset())["protocols"]["paper"]["oracle"]
     assert oracle == {
         "kind": "simulated", "label_noise": 0.0, "annotators": [], "aggregate": "majority",
     }  # fmt: skip
@@ -39,17 +39,17 @@ def test_the_default_oracle_tells_the_truth():
 def test_the_model_tested_is_the_last_one_shown_unless_given():
     config = preset()
     del config["tables"]["robustness"]["budget"]
-    resolved = resolve(config, SCHEMA)
+    resolved = resolve(config)
     assert resolved["tables"]["robustness"]["budget"] == {"after": 1.0, "tapt-random": 1.0}
-    assert resolve(copy.deepcopy(resolved), SCHEMA) == resolved
+    assert resolve(copy.deepcopy(resolved)) == resolved
     config["tables"]["robustness"]["budget"] = {"after": 0.2}
-    found = robustness_cells(resolve(config, SCHEMA))
+    found = robustness_cells(resolve(config))
     assert {(cell.arm, cell.budget) for cell in found} == {("after", 0.2), ("tapt-random", 1.0)}
     assert {cell.fold for cell in found} == {1, 2}
 
 
 def test_robustness_and_outliers_evaluate_cells_of_the_grid():
-    resolved = resolve(with_outliers(), SCHEMA)
+    resolved = resolve(with_outliers())
     every = set(cells(resolved))
     assert set(robustness_cells(resolved)) < every
     found = outlier_cells(resolved)
@@ -85,6 +85,6 @@ def test_mistakes_are_named_on_one_line(path, value, message):
     config = with_outliers()
     change(config, path, value)
     with pytest.raises(InputError) as caught:
-        resolve(config, SCHEMA)
+        resolve(config)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)

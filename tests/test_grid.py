@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent
 def config(name="config.yaml", **changes):
     given = yaml.safe_load((ROOT / "config" / name).read_text(encoding="utf-8"))
     given.update(changes)
-    return resolve(given, ROOT / "config/schema/config.schema.yaml")
+    return resolve(given)
 
 
 def one(name, index, resolved):

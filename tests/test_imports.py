@@ -15,6 +15,7 @@ SOURCE = Path(after_ser.__file__).parent
 LAYERS = (
     "core",
     "errors",
+    "settings",
     "runtime protocol damage metrics people",
     "owners",
     # the method, in the order in which data flows
@@ -25,7 +26,8 @@ LAYERS = (
     # the configuration; what it reads of the studies is light and stands with it
     "starts config_checks config_library step_settings",
     "fewshot.grid fewshot.check baselines.base baselines.registry baselines.checks",
-    "reporting.registry",
+    "reporting.config reporting.inside.config reporting.registry",
+    "fewshot.config baselines.config config_models",
     "config",
     "grid",
     "evaluation",
@@ -34,7 +36,7 @@ LAYERS = (
     "baselines fewshot ptapt annotation",
     # tools, which nobody imports
     "synthesis download cluster export predict prune resume",
-    "plan",
+    "plan config_docs",
     "__main__",
 )
 

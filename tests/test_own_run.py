@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import yaml
 from snakemake.cli import parse_config
-from workflow_runs import REPO, SCHEMA, TINY, planned_jobs, snakemake, write_config
+from workflow_runs import REPO, TINY, planned_jobs, snakemake, write_config
 
 from after_ser.annotation import command
 from after_ser.config import resolve
@@ -53,7 +53,7 @@ def changed(path, value):
         ),
         (["classes"], ["sad", "Skipped"], "Skipped is also"),
         (["classes"], ["sad", "joy", "Sad"], "Sad is also .* sad"),
-        (["protocols", "people", "oracle", "per_clip"], 0, "0 is less than"),
+        (["protocols", "people", "oracle", "per_clip"], 0, "0; expected 1 or more"),
         (
             ["protocols", "people", "oracle"],
             {"kind": "simulated", "per_clip": 2},
@@ -62,18 +62,18 @@ def changed(path, value):
     ],
 )
 def test_what_people_cannot_be_asked_is_refused_on_one_line(path, value, message):
-    resolve(tiny_own(), SCHEMA)
+    resolve(tiny_own())
     with pytest.raises(InputError, match=message) as caught:
-        resolve(changed(path, value), SCHEMA)
+        resolve(changed(path, value))
     assert "\n" not in str(caught.value)
 
 
 def test_a_budget_that_is_added_is_one_more_round():
     """As docs/own.md says of config/own.yaml; nothing else has to be changed."""
     config = yaml.safe_load((REPO / "config/own.yaml").read_text(encoding="utf-8"))
-    before = [cell.round for cell in cells(resolve(copy.deepcopy(config), SCHEMA))]
+    before = [cell.round for cell in cells(resolve(copy.deepcopy(config)))]
     config["budget"].append(0.3)
-    after = resolve(config, SCHEMA)
+    after = resolve(config)
     assert [cell.round for cell in cells(after)] == [*before, len(before)]
     assert after["tables"]["rounds"]["budgets"] == config["budget"]
 
@@ -82,17 +82,17 @@ def test_a_second_arm_would_ask_twice_and_another_run_has_no_such_fold():
     config = tiny_own()
     config["arms"]["other"] = {**config["arms"]["after"], "strategy": "margin"}
     with pytest.raises(InputError, match="asked once"):
-        resolve(config, SCHEMA)
+        resolve(config)
     config["arms"]["other"]["split"] = "paper"
     with pytest.raises(InputError, match="arms.other"):
-        resolve(config, SCHEMA)
+        resolve(config)
 
 
 def test_the_simulated_oracle_s_params_are_as_they_were():
     """New keys with a default would run every finished initial set and query again."""
     oracle = copy.deepcopy(tiny_own())
     oracle["protocols"]["people"]["oracle"] = {}
-    found = resolve(oracle, SCHEMA)["protocols"]["people"]["oracle"]
+    found = resolve(oracle)["protocols"]["people"]["oracle"]
     expected = {"kind", "label_noise", "annotators", "aggregate"}
     assert set(found) == expected
 
@@ -177,7 +177,7 @@ def said(folder, asked, **more):
     ],
 )
 def test_the_table_says_what_scores_of_val_are_worth(tmp_path, speakers, text):
-    config = resolve(tiny_own(), SCHEMA)
+    config = resolve(tiny_own())
     alpha = {"alpha": 0.5, "clips": 3, "annotators": 2, "note": ""}
     table = rounds(
         config,
@@ -267,7 +267,7 @@ def test_make_own_says_what_is_missing(tmp_path, monkeypatch):
 def test_the_trial_asks_what_own_asks():
     """Only the backbone, what is learnt with it, and the speech it is made from are smaller."""
     own, trial = (
-        resolve(yaml.safe_load((REPO / f"config/{name}.yaml").read_text(encoding="utf-8")), SCHEMA)
+        resolve(yaml.safe_load((REPO / f"config/{name}.yaml").read_text(encoding="utf-8")))
         for name in ("own", "own-trial")
     )
     assert trial["corpora"].pop("synthetic-pretraining")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from workflow_runs import REPO, SCHEMA, TINY, tiny
+from workflow_runs import REPO, TINY, tiny
 
 from after_ser.cluster.requests import Requests
 from after_ser.cluster.rules import RULES, SAME_WORK
@@ -38,7 +38,7 @@ WILDCARDS = {
 
 def paper():
     text = (REPO / "config/paper.yaml").read_text(encoding="utf-8")
-    return resolve(yaml.safe_load(text), SCHEMA)
+    return resolve(yaml.safe_load(text))
 
 
 def test_a_step_on_four_gpus_takes_a_quarter_of_the_time():
@@ -215,7 +215,7 @@ def test_what_cannot_be_planned_is_said_in_one_line(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_a_calibration_measures_every_kind_of_work():
-    config = resolve(tiny(), SCHEMA)
+    config = resolve(tiny())
     speeds = calibrate(config, budget_s=0.2)
     assert min(speeds.tapt, speeds.fit, speeds.score, speeds.cnn) > 1e4
     assert speeds.start_transformers_s > speeds.start_tables_s and not speeds.gpu

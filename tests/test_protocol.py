@@ -1,10 +1,8 @@
 """The switches of a protocol: their defaults, and which steps each of them can change."""
 
-from pathlib import Path
-
 import pytest
-import yaml
 
+from after_ser.finetune.config import Protocol
 from after_ser.protocol import (
     FROM_ROUND_1,
     SWITCHES,
@@ -14,15 +12,11 @@ from after_ser.protocol import (
     round0_protocol,
 )
 
-SCHEMA = Path(__file__).parent.parent / "config/schema/config.schema.yaml"
-PROTOCOL = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))["properties"]["protocols"]
-DEFAULTS = {
-    key: node["default"] for key, node in PROTOCOL["additionalProperties"]["properties"].items()
-}
+DEFAULTS = Protocol().model_dump()
 BUDGET = [0.0444, 0.05, 0.1, 0.15, 0.2]
 
 
-def test_the_defaults_are_the_schema_s():
+def test_the_defaults_are_the_config_s():
     assert {key: DEFAULTS[key] for key in SWITCHES} == SWITCHES
     assert {key: DEFAULTS[key] for key in FROM_ROUND_1} == FROM_ROUND_1
 

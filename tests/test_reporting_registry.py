@@ -6,11 +6,9 @@ import sys
 from importlib import import_module
 
 import pytest
-import yaml
-from workflow_runs import REPO
 
 from after_ser.reporting.read import READERS
-from after_ser.reporting.registry import FIGURES, SECTIONS, TABLES, base_name, for_variant, may_have
+from after_ser.reporting.registry import FIGURES, TABLES, base_name, for_variant, may_have
 from after_ser.reporting.sources import FILES
 
 ALL = [*TABLES.values(), *FIGURES.values()]
@@ -30,12 +28,6 @@ def test_rules_and_versions_are_of_one_report_each():
     for values in ([report.rule for report in ALL], [report.version for report in ALL]):
         assert len(set(values)) == len(values)
     assert set(READERS) <= set(FILES)
-
-
-def test_the_schema_has_the_sections_of_the_registry():
-    schema = yaml.safe_load((REPO / "config/schema/config.schema.yaml").read_text("utf-8"))
-    for section, reports in SECTIONS.items():
-        assert set(schema["properties"][section]["properties"]) == set(reports)
 
 
 def test_the_snakefile_loads_nothing_heavy_for_it():

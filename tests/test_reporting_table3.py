@@ -211,13 +211,13 @@ def test_all_forms_are_written_and_read_back(made, tmp_path):
 
 
 def planned(**changes):
-    from workflow_runs import SCHEMA, tiny
+    from workflow_runs import tiny
 
     given = tiny() | {"seeds": [0, 1]}
     given["datasets"]["alone"] = {"target": "toy-emodb", "folds": {"by": "speaker", "groups": 5}}
     given["baselines"]["glam"] = {"method": "glam"}
     given["tables"]["table3"] |= {"datasets": {"One": "alone", "Both": "merged"}} | changes
-    return resolve(given, SCHEMA)
+    return resolve(given)
 
 
 def test_the_grid_has_the_table_s_arms_on_each_dataset_and_a_fit_per_fold_and_seed():

@@ -11,7 +11,7 @@ import pytest
 import torch
 import yaml
 from snakemake.cli import parse_config
-from workflow_runs import REPO, SCHEMA, tiny
+from workflow_runs import REPO, tiny
 
 from after_ser.backbone.materialise import materialise_folder
 from after_ser.config import resolve
@@ -157,7 +157,7 @@ def test_weights_of_a_hub_are_pinned():
         config = tiny()
         config["backbones"]["other"] = {"hub": "a/b"} | ({"revision": revision} if revision else {})
         with pytest.raises(InputError, match="revision") as caught:
-            resolve(config, SCHEMA)
+            resolve(config)
         assert "\n" not in str(caught.value)
 
 

@@ -18,7 +18,6 @@ from after_ser.runtime.atomic import read_tsv
 
 REPO = Path(__file__).parent.parent
 TINY = REPO / "tests/config/tiny.yaml"
-SCHEMA = REPO / "config/schema/config.schema.yaml"
 SPLIT = "results/tiny/paper"
 DATASET = f"{SPLIT}/datasets/merged"
 AL = f"{SPLIT}/al/paper/toy"
@@ -90,7 +89,7 @@ def write_config(path: Path, config: dict) -> Path:
 
 
 def resolved(config: dict) -> dict:
-    return resolve(config, SCHEMA)
+    return resolve(config)
 
 
 def planned_jobs(output: str) -> dict[str, int]:

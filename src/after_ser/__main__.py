@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from after_ser.annotation.command import SCHEMA, ask_people
+from after_ser.annotation.command import ask_people
 from after_ser.config import resolve
 from after_ser.core.paths import Paths
 from after_ser.errors import InputError
@@ -40,6 +40,10 @@ def main(arguments: list[str]) -> int:
         "gpu-resources", help="print Snakemake's --resources gpu=N for this machine, if it has GPUs"
     )
     gpus.add_argument("configfile")
+    documenting = commands.add_parser(
+        "config-docs", help="write docs/config.md and config/schema.json from the config's models"
+    )
+    documenting.add_argument("--check", action="store_true", help="only say whether they are stale")
     quoting = commands.add_parser("quoted", help="print a text as --config takes it unchanged")
     quoting.add_argument("text")
     resuming = commands.add_parser(
@@ -66,6 +70,11 @@ def main(arguments: list[str]) -> int:
             return planning.run(given)
         if given.command == "gpu-resources":
             print(" ".join(gpu_resources(Path(given.configfile))))
+            return 0
+        if given.command == "config-docs":
+            from after_ser.config_docs import write
+
+            write(check=given.check)
             return 0
         if given.command == "quoted":
             # Snakemake strips outer quotes and reads the rest as YAML: tag and comment shield them
@@ -103,7 +112,7 @@ def choose_preset(preferred: Path, fallback: Path) -> Path:
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
-    config = resolve(yaml.safe_load(preferred.read_text(encoding="utf-8")), SCHEMA)
+    config = resolve(yaml.safe_load(preferred.read_text(encoding="utf-8")))
     backbone = config["backbones"][config["backbone"]]
     try:
         hf_hub_download(

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import difflib
 import os
-from pathlib import Path
 from typing import Any
-
-import yaml
-from jsonschema.exceptions import ValidationError
 
 from after_ser.acquisition.registry import STRATEGIES
 from after_ser.audio.perturb.registry import PERTURBATIONS
 from after_ser.baselines.checks import check_table3, fill_baselines
 from after_ser.config_checks import (
-    VALIDATOR,
     check_corpus_options,
     check_names,
     check_pretraining,
     check_values,
-    shortened,
 )
 from after_ser.config_library import AGAINST, add_from_library, fill_likes, read_library
+from after_ser.config_models import filled_entries, filled_run
 from after_ser.errors import InputError, expect_key
 from after_ser.fewshot.check import check_fewshot
 from after_ser.people import check_own, fill_rounds
-from after_ser.reporting.registry import base_name, may_have
 from after_ser.starts import (
     check_labels_used,
     check_starts_compared,
@@ -38,22 +31,16 @@ Config = dict[str, Any]
 _FIGURES_AND_TABLES = ("tables", "figures")
 
 
-def resolve(config: Config, schema_path: str | os.PathLike[str]) -> Config:
+def resolve(config: Config) -> Config:
     """Return `config` with all it uses of config/base.yaml and every default, checked.
 
     Raises InputError with one line that names the key, what is wrong and what was expected.
     """
-    schema = yaml.load(Path(schema_path).read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
     check_values(config)
     given, library = fill_likes(config, read_library())
-    _add_variants(schema, given)
-    resolved = _with_defaults(given, schema, schema)
-    errors = sorted(
-        VALIDATOR(schema).iter_errors(resolved), key=lambda e: [str(part) for part in e.path]
-    )
-    if errors:
-        raise InputError(_describe(errors[0], schema))
-    add_from_library(resolved, _with_defaults(library, schema, schema))
+    resolved = filled_run(given)
+    filled_entries(library)
+    add_from_library(resolved, library)
     check_names(resolved)
     fill_rounds(resolved)
     _check_corpora(resolved)
@@ -78,64 +65,6 @@ def resolve(config: Config, schema_path: str | os.PathLike[str]) -> Config:
 def corpus_root(config: Config, corpus: str) -> str:
     """Return the folder of a corpus's release; a relative root is below `corpora_root`."""
     return os.path.join(config["corpora_root"], config["corpora"][corpus].get("root", ""))
-
-
-def _add_variants(schema: Config, config: Config) -> None:
-    """Let `table4-anything` be what `table4` is, so that a table can show several datasets."""
-    for section in _FIGURES_AND_TABLES:
-        properties = schema["properties"][section]["properties"]
-        given = config.get(section)
-        for name in given if isinstance(given, dict) else ():
-            if may_have(section, str(name)):
-                properties[name] = properties[base_name(str(name))]
-
-
-def _resolve_ref(node: Any, schema: Config) -> Any:
-    if isinstance(node, dict) and "$ref" in node:
-        target = schema["$defs"][node["$ref"].rsplit("/", 1)[1]]
-        return {**target, **{key: value for key, value in node.items() if key != "$ref"}}
-    return node
-
-
-def _with_defaults(value: Any, node: Any, schema: Config) -> Any:
-    """Fill the schema's defaults into `value`, recursively, without touching what was given."""
-    node = _resolve_ref(node, schema)
-    if not isinstance(value, dict) or not isinstance(node, dict):
-        return value
-    filled = dict(value)
-    properties = node.get("properties", {})
-    for key, child in properties.items():
-        child = _resolve_ref(child, schema)
-        if key not in filled and "default" in child:
-            default = child["default"]
-            filled[key] = dict(default) if isinstance(default, dict) else default
-    others = node.get("additionalProperties")
-    for key in filled:
-        child = properties.get(key, others if isinstance(others, dict) else None)
-        if child is not None:
-            filled[key] = _with_defaults(filled[key], child, schema)
-    return filled
-
-
-def _describe(error: ValidationError, schema: Config) -> str:
-    where = ".".join(str(part) for part in error.path) or "the top level"
-    if error.validator == "additionalProperties" and isinstance(error.instance, dict):
-        known = list(error.schema.get("properties", {}))
-        unknown = next(key for key in error.instance if key not in known)
-        near = difflib.get_close_matches(str(unknown), known, n=1, cutoff=0.5)
-        hint = f'did you mean "{near[0]}"?' if near else f"expected one of: {', '.join(known)}"
-        return f'config: unknown key "{unknown}" in {where}; {hint}'
-    if error.validator == "required" and isinstance(error.instance, dict):
-        missing = [key for key in error.validator_value if key not in error.instance]
-        return f'config: key "{missing[0]}" is missing in {where}'
-    if error.validator == "pattern":
-        extra = (
-            "; letters, digits and hyphens, starting with a letter"
-            if "A-Za-z" in str(error.validator_value)
-            else f"; expected the form {error.validator_value}"
-        )
-        return f"config: {where}: {error.instance!r} is not valid{extra}"
-    return f"config: {where}: {shortened(error)}"
 
 
 def _check_corpora(config: Config) -> None:

@@ -11,9 +11,6 @@ from collections.abc import Iterable
 from typing import Any
 
 import yaml
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError
-from jsonschema.validators import extend
 
 from after_ser.backbone.scratch import check_architecture
 from after_ser.corpora.registry import corpus_adapter
@@ -22,14 +19,7 @@ from after_ser.tapt.objectives.registry import uses_labels
 
 Config = dict[str, Any]
 
-#: To JSON 2.0 is an integer; here it would become part of a path as "seed2.0".
-VALIDATOR = extend(
-    Draft202012Validator,
-    type_checker=Draft202012Validator.TYPE_CHECKER.redefine(
-        "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
-    ),
-)
-_DEEPEST = 30  # the schema needs 8 levels; an alias that holds itself has no end
+_DEEPEST = 30  # 8 levels are needed; an alias that holds itself has no end
 _NAMED = ("corpora", "datasets", "backbones", "tapt", "protocols", "baselines", "arms")
 
 
@@ -152,26 +142,3 @@ def check_pretraining(config: Config) -> None:
             raise InputError(f"{where}: {error}") from None
         if labels:
             raise InputError(f"{where}: objective p-tapt needs labels; expected one that does not")
-
-
-def shortened(error: ValidationError) -> str:
-    """Return jsonschema's message with a long value cut, and a hint on what YAML reads as text."""
-    value = repr(error.instance)
-    short = value if len(value) <= 60 else f"{value[:57]}..."
-    if error.validator == "anyOf":
-        kinds = [str(node.get("type", node.get("const"))) for node in error.validator_value]
-        return f"{short} is not valid; expected one of: {', '.join(kinds)}"
-    hint = ""
-    if error.validator == "type":
-        if isinstance(error.instance, str) and _is_number(error.instance):
-            hint = " (YAML needs a point and a sign before an exponent: 1.0e-4)"
-        elif isinstance(error.instance, float) and "integer" in error.validator_value:
-            hint = "; expected a whole number"
-    return error.message.replace(value, short) + hint
-
-
-def _is_number(text: str) -> bool:
-    try:
-        return math.isfinite(float(text))
-    except ValueError:
-        return False

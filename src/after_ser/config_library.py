@@ -49,7 +49,7 @@ def fill_likes(config: Config, library: Config) -> tuple[Config, Config]:
     filled, base = dict(config), dict(library)
     for section in _NAMED:
         own = config.get(section, {})
-        if not isinstance(own, dict):  # the schema says so
+        if not isinstance(own, dict):  # the models say so
             continue
         sources = (own, library.get(section, {}))
         for target, source in ((filled, 0), (base, 1)):

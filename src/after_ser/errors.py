@@ -32,10 +32,14 @@ def printable(text: str) -> str:
 def expect_key(name: object, known: Iterable[Any], where: str, what: str) -> None:
     """Raise InputError, with what may have been meant, where the config names no known `what`."""
     names = [str(key) for key in known]
-    if name in names:
-        return
-    near = get_close_matches(str(name), names, n=1)
+    if name not in names:
+        raise InputError(f'config: {where}: there is no {what} "{name}"; {meant(str(name), names)}')
+
+
+def meant(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """Return which of the known names was meant, or which there are where none is near."""
+    names = list(known)
+    near = get_close_matches(name, names, n=1, cutoff=cutoff)
     more = ", ..." if len(names) > _MOST_NAMED else ""
     listed = ", ".join(names[:_MOST_NAMED]) + more
-    hint = f'did you mean "{near[0]}"?' if near else f"expected one of: {listed}"
-    raise InputError(f'config: {where}: there is no {what} "{name}"; {hint}')
+    return f'did you mean "{near[0]}"?' if near else f"expected one of: {listed}"

@@ -12,7 +12,7 @@ from after_ser.runtime.script import run_script
 
 def main(snakemake):
     p = snakemake.params
-    plan = read_plan(p.plan, p.schema)
+    plan = read_plan(p.plan)
     names = chosen(plan, list(p.names))
     folders = corpus_folders(p.config, plan)
     fetcher = Fetcher(Patience(**plan.get("patience", {})))

@@ -17,8 +17,6 @@ from after_ser.errors import InputError
 from after_ser.grid import cells
 from after_ser.people import asks_people
 
-SCHEMA = Path("config/schema/config.schema.yaml")
-
 
 def ask_people(configfile: Path, audio: str, arguments: list[str]) -> tuple[str, list[str], str]:
     """Run Snakemake until something waits for answers or all is done.
@@ -73,7 +71,7 @@ def _config(configfile: Path, audio: str) -> dict[str, Any]:
         raise InputError(f"{configfile}: no YAML ({reason}); expected a config file") from None
     if not isinstance(given, dict):
         raise InputError(f"{configfile}: no settings; expected a config file such as own.yaml")
-    config = resolve({**given, "corpora_root": audio}, SCHEMA)
+    config = resolve({**given, "corpora_root": audio})
     if not any(asks_people(config, arm["protocol"]) for arm in config["arms"].values()):
         raise InputError(f"{configfile}: no arm's oracle is a person; expected kind: human")
     return config

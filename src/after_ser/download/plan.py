@@ -1,4 +1,4 @@
-"""What `snakemake download` fetches: config/downloads.yaml, checked against its schema."""
+"""What `snakemake download` fetches: config/downloads.yaml, checked."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonschema import Draft202012Validator
 
+from after_ser.download.config import Downloads
 from after_ser.errors import InputError
+from after_ser.settings import filled
 
 Plan = dict[str, Any]
 #: Where corpora go that no config says a folder for.
 FOLDER = "data"
 
 
-def read_plan(path: str | os.PathLike[str], schema: str | os.PathLike[str]) -> Plan:
+def read_plan(path: str | os.PathLike[str]) -> Plan:
     """Return the plan in `path`; raises InputError with one line for anything but a valid one."""
     try:
         plan = yaml.load(Path(path).read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
@@ -26,12 +27,7 @@ def read_plan(path: str | os.PathLike[str], schema: str | os.PathLike[str]) -> P
         raise InputError(f"download: there is no {path}; expected a file of addresses") from None
     except (OSError, UnicodeError, yaml.YAMLError) as error:
         raise InputError(f"download: cannot read {path}: {' '.join(str(error).split())}") from None
-    rules = yaml.load(Path(schema).read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
-    errors = sorted(Draft202012Validator(rules).iter_errors(plan), key=lambda e: list(e.path))
-    if errors:
-        where = ".".join(map(str, errors[0].path)) or "the top level"
-        raise InputError(f"download: {path}: {where}: {errors[0].message}")
-    return plan
+    return filled(Downloads, plan, "", f"download: {path}")
 
 
 def chosen(plan: Plan, names: Sequence[str]) -> list[str]:

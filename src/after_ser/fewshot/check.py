@@ -1,4 +1,4 @@
-"""What the schema cannot say about the configuration of the few-shot study."""
+"""What the model of the config cannot say about the configuration of the few-shot study."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ def run_round(
     """Fit one round and score everything.
 
     split:    the fold; labelled: utt, label (a subset of its train clips).
-    settings: the protocol's, see config/README.md. With crop "head", train, val and pool clips are
+    settings: the protocol's, see docs/config.md. With crop "head", train, val and pool clips are
               their first crop_s seconds, as in the released code; test clips never are.
     start:    checkpoint folder the first fit begins from; previous: weights and config of the
               round before for a warm start, else None.

@@ -50,7 +50,7 @@ def fit(
 
     settings: learning_rate, batch_size, max_epochs, max_steps (0: no limit; whole epochs),
     patience, crop_s (training only), class_weights, and the switches shuffle, drop_last and
-    restore (after_ser.protocol); see config/README.md. Adam starts anew. With restore "last",
+    restore (after_ser.protocol); see docs/config.md. Adam starts anew. With restore "last",
     val loss decides nothing: patience does not count and the last epoch is kept.
     Every random draw is named by `seed_parts` and the epoch, so that nothing depends on what ran
     before; with `progress` a fit that was stopped goes on at the same batch and ends the same.

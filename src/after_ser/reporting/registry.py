@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
+from after_ser.reporting import config as keys
+from after_ser.settings import Settings
+
 Config = dict[str, Any]
 _VARIANT = re.compile(r"[a-z0-9_]+(-[A-Za-z0-9]+)*")
 
@@ -21,17 +24,18 @@ _VARIANT = re.compile(r"[a-z0-9_]+(-[A-Za-z0-9]+)*")
 class Report:
     """One table or figure.
 
-    name: its key in the config's section. label, caption: what report.html says of it, the
-    caption as reStructuredText. version: raise it when a number of it changes, so that finished
-    runs make it again. builder: "module:function"; it is given the config, then what
-    `read.read_all` makes of the files that `reads` names (in `sources.FILES`), in this order; a
-    figure's also where to write SVG, PNG, HTML and TSV. variants: whether the config may have
-    several, as `table4` and `table4-savee`. suffix: of its rule and log where a table and a figure
-    have the same name. unread: inputs that it does not read, which stay since a finished run would
-    make it again without them.
+    name: its key in the config's section. config: what the config says of it. label, caption: what
+    report.html says of it, the caption as reStructuredText. version: raise it when a number of it
+    changes, so that finished runs make it again. builder: "module:function"; it is given the
+    config, then what `read.read_all` makes of the files that `reads` names (in `sources.FILES`), in
+    this order; a figure's also where to write SVG, PNG, HTML and TSV. variants: whether the config
+    may have several, as `table4` and `table4-savee`. suffix: of its rule and log where a table and
+    a figure have the same name. unread: inputs that it does not read, which stay since a finished
+    run would make it again without them.
     """
 
     name: str
+    config: type[Settings]
     label: str
     version: str
     builder: str
@@ -73,6 +77,7 @@ points on the same tasks, with 95 % t intervals over target speakers."""
 TABLES = _by_name(
     Report(
         "table1",
+        keys.Table1,
         label="1 Datasets",
         version="table1-1",
         builder="after_ser.reporting.table1:table1",
@@ -83,6 +88,7 @@ TABLES = _by_name(
     ),
     Report(
         "table2",
+        keys.Table2,
         label="2 AFTER by labelled share",
         version="table2-2",
         builder="after_ser.reporting.table2:table2",
@@ -96,6 +102,7 @@ TABLES = _by_name(
     ),
     Report(
         "table3",
+        keys.Table3,
         label="3 Other systems",
         version="table3-1",
         builder="after_ser.reporting.table3:table3",
@@ -108,6 +115,7 @@ TABLES = _by_name(
     ),
     Report(
         "table4",
+        keys.Table4,
         label="4 Ablation",
         version="table4-3",
         builder="after_ser.reporting.table4:table4",
@@ -122,6 +130,7 @@ TABLES = _by_name(
     ),
     Report(
         "claims",
+        keys.Claims,
         label="Claims of the paper",
         version="claims-3",
         builder="after_ser.reporting.claims.render:claims",
@@ -133,6 +142,7 @@ TABLES = _by_name(
     ),
     Report(
         "comparisons",
+        keys.Comparisons,
         label="Comparisons with a reference arm",
         version="comparisons-2",
         builder="after_ser.reporting.comparisons:comparisons",
@@ -145,6 +155,7 @@ TABLES = _by_name(
     ),
     Report(
         "learning",
+        keys.Learning,
         label="Learning curves",
         version="learning-2",
         builder="after_ser.reporting.learning:learning",
@@ -156,6 +167,7 @@ TABLES = _by_name(
     ),
     Report(
         "penalty",
+        keys.Penalty,
         label="Pairwise penalty matrix",
         version="penalty-2",
         builder="after_ser.reporting.penalty:penalty",
@@ -167,6 +179,7 @@ TABLES = _by_name(
     ),
     Report(
         "protocol_effect",
+        keys.ProtocolEffect,
         label="Protocol effect",
         version="protocol_effect-2",
         builder="after_ser.reporting.protocol_effect:protocol_effect",
@@ -178,6 +191,7 @@ TABLES = _by_name(
     ),
     Report(
         "tapt_ablation",
+        keys.TaptAblation,
         label="TAPT ablation",
         version="tapt_ablation-2",
         builder="after_ser.reporting.tapt_ablation:tapt_ablation",
@@ -189,6 +203,7 @@ TABLES = _by_name(
     ),
     Report(
         "tapt_sessions",
+        keys.TaptSessions,
         label="V-FT, TAPT and P-TAPT by session",
         version="tapt_sessions-1",
         builder="after_ser.reporting.tapt_sessions:tapt_sessions",
@@ -201,6 +216,7 @@ TABLES = _by_name(
     ),
     Report(
         "outliers",
+        keys.Outliers,
         label="Outliers among the picks",
         version="outliers-2",
         builder="after_ser.reporting.outliers:outliers_table",
@@ -212,6 +228,7 @@ TABLES = _by_name(
     ),
     Report(
         "robustness",
+        keys.Robustness,
         label="Robustness",
         version="robustness_table-1",
         builder="after_ser.reporting.robustness:robustness_table",
@@ -221,6 +238,7 @@ TABLES = _by_name(
     ),
     Report(
         "fewshot",
+        keys.Fewshot,
         label="Few-shot",
         version="fewshot_table-1",
         builder="after_ser.reporting.fewshot:fewshot_table",
@@ -230,6 +248,7 @@ TABLES = _by_name(
     ),
     Report(
         "rounds",
+        keys.Rounds,
         label="Rounds",
         version="rounds-2",
         builder="after_ser.reporting.rounds:rounds",
@@ -242,6 +261,7 @@ TABLES = _by_name(
 FIGURES = _by_name(
     Report(
         "figure2",
+        keys.Figure2,
         label="2 Learning curves",
         version="figure2-2",
         builder="after_ser.reporting.figure2:write_figure2",
@@ -255,6 +275,7 @@ FIGURES = _by_name(
     ),
     Report(
         "figure3",
+        keys.Figure3,
         label="3 Time",
         version="figure3-1",
         builder="after_ser.reporting.figure3:write_figure3",
@@ -268,6 +289,7 @@ FIGURES = _by_name(
     ),
     Report(
         "robustness",
+        keys.RobustnessFigure,
         label="Robustness",
         version="robustness_figure-1",
         builder="after_ser.reporting.robustness_figure:write_robustness_figure",
@@ -277,6 +299,7 @@ FIGURES = _by_name(
     ),
     Report(
         "fewshot",
+        keys.Fewshot,
         label="Few-shot",
         version="fewshot_figure-1",
         builder="after_ser.reporting.fewshot_figure:write_fewshot_figure",
