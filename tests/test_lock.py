@@ -8,12 +8,13 @@ import sys
 import time
 from types import SimpleNamespace
 
+import psutil
 import pytest
 
 from after_ser.errors import InputError
 from after_ser.runtime import lock
 from after_ser.runtime.lock import exclusive, one_writer
-from after_ser.runtime.parent import Parent, birth, host
+from after_ser.runtime.parent import Parent, alive
 from after_ser.runtime.script import run_script
 from after_ser.runtime.termination import Termination
 
@@ -94,7 +95,7 @@ def test_a_killed_writer_leaves_no_lock_behind(tmp_path):
 def test_a_writer_whose_snakemake_is_dead_is_waited_for(tmp_path, capsys):
     main = orphan(tmp_path / "lock")
     found = lock._read(tmp_path / "lock")
-    assert found.orphaned and birth(found.pid) is not None
+    assert found.orphaned and psutil.pid_exists(found.pid)
     closing = subprocess.Popen(  # the orphan ends when its input does
         ["sh", "-c", f"sleep 0.6; kill {found.pid}"]
     )
@@ -219,7 +220,18 @@ def test_a_job_notices_that_its_snakemake_is_gone(tmp_path):
 def test_without_a_snakemake_nobody_is_missed(monkeypatch):
     monkeypatch.setenv("AFTER_SER_SNAKEMAKE", "1234567")
     assert not Parent().gone and Parent().record() == {}
-    assert set(host()) == {"host", "machine", "boot"}
+
+
+def test_a_number_that_is_used_again_is_another_process():
+    own = psutil.Process()
+    assert alive(own.pid, own.create_time())
+    assert not alive(own.pid, own.create_time() - 60)
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    begun = psutil.Process(child.pid).create_time()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    assert not alive(child.pid, begun), "a zombie"
+    child.wait()
+    assert not alive(child.pid, begun)
 
 
 def test_ctrl_c_is_noticed_once_and_obeyed_twice():

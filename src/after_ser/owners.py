@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from after_ser.runtime.parent import host
+from after_ser.runtime.parent import ProcessRecord, this_process
 
 FOLDER = Path(".snakemake/after_ser")
 OWNERS, RUNS = "owners", "runs"
@@ -26,24 +26,17 @@ _kept_open: list[Any] = []  # a lock ends when its file is closed
 
 
 @dataclass(frozen=True)
-class Owner:
+class Owner(ProcessRecord):
     """A main process of Snakemake that has left a file: is it still there?"""
 
     file: Path
-    host: str
-    machine: str
-    boot: str
-    pid: int
-
-    def __str__(self) -> str:
-        return f"process {self.pid} on {self.host}"
 
     @property
     def here(self) -> bool:
         """Whether this machine can say: the same kernel, or the same machine restarted."""
-        own = host()
-        restarted = (self.host, self.machine) == (own["host"], own["machine"]) != (self.host, "")
-        return restarted or (own["boot"] != "" and self.boot == own["boot"])
+        here = this_process()
+        restarted = (self.host, self.machine) == (here["host"], here["machine"]) != (self.host, "")
+        return restarted or self.same_kernel
 
     @property
     def alive(self) -> bool:
@@ -69,7 +62,7 @@ def record_owner() -> None:
         path = (folder / f"{os.uname().nodename}-{os.getpid()}-{time.time_ns()}.json").absolute()
         handle = open(path, "w", encoding="utf-8")  # noqa: SIM115
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        json.dump({**host(), "pid": os.getpid(), "arguments": sys.argv[1:]}, handle)
+        json.dump(this_process(), handle)
         handle.flush()
     except OSError:
         return
@@ -104,24 +97,22 @@ def arguments() -> list[str] | None:
 
 def owners() -> list[Owner]:
     """Return all that have left a file, of this machine and others."""
-    found = []
+    left = []
     for file in sorted((FOLDER / OWNERS).glob("*.json")):
         name, pid, _ = file.stem.rsplit("-", 2)
         try:
-            record = json.loads(file.read_text(encoding="utf-8"))
-            who = (record["host"], record["machine"], record["boot"], int(record["pid"]))
-            found.append(Owner(file, *who))
+            left.append(Owner(**json.loads(file.read_text(encoding="utf-8")), file=file))
         except FileNotFoundError:
             continue
-        except (ValueError, KeyError):  # killed while it was writing: the name says enough
-            found.append(Owner(file, name, "", "", int(pid)))
-    return found
+        except (ValueError, TypeError):  # killed while it was writing: the name says enough
+            left.append(Owner(name, "", "", int(pid), file))
+    return left
 
 
 def runs() -> list[dict[str, Any]]:
     """Return the runs that were started here, the latest first."""
-    found = []
+    started = []
     for file in (FOLDER / RUNS).glob("*.json"):
         with suppress(OSError, ValueError):
-            found.append(json.loads(file.read_text(encoding="utf-8")))
-    return sorted(found, key=lambda run: run["started"], reverse=True)
+            started.append(json.loads(file.read_text(encoding="utf-8")))
+    return sorted(started, key=lambda run: run["started"], reverse=True)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from after_ser.errors import InputError
-from after_ser.runtime.parent import Parent, alive, host
+from after_ser.runtime.parent import Parent, ProcessRecord, alive, this_process
 
 LOCK = "lock"
 _PAUSE_S = 0.25
@@ -26,25 +26,16 @@ _UNNAMED_S = 5.0  # so long may a holder take between getting the lock and signi
 
 
 @dataclass(frozen=True)
-class Holder:
-    """Who wrote a lock file: host, process, the Snakemake above it, and which job it was."""
+class Holder(ProcessRecord):
+    """Who wrote a lock file, which job it was, and the Snakemake above it (Parent.record)."""
 
-    host: str
-    machine: str
-    boot: str
-    pid: int
     job: str
     snakemake: dict[str, Any]
-
-    def __str__(self) -> str:
-        return f"process {self.pid} on {self.host}"
 
     @property
     def orphaned(self) -> bool:
         """Whether its Snakemake is known to be dead; never known of another machine's."""
-        same_kernel = self.boot != "" and self.boot == host()["boot"]
-        above = self.snakemake
-        return same_kernel and bool(above) and not alive(above["pid"], above["started"])
+        return self.same_kernel and bool(self.snakemake) and not alive(**self.snakemake)
 
 
 @contextmanager
@@ -71,7 +62,7 @@ def one_writer(path: Path, what: str, job: str = "") -> Iterator[Holder | None]:
     lock = FileLock(path, fallback_to_soft=False)
     waited = _acquire(lock, path, what)
     try:
-        holder = Holder(**host(), pid=os.getpid(), job=job, snakemake=Parent().record())
+        holder = Holder(**this_process(), job=job, snakemake=Parent().record())
         path.write_text(json.dumps(vars(holder)) + "\n", encoding="utf-8")
         yield waited
     finally:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import psutil
 
 _VARIABLE = "AFTER_SER_SNAKEMAKE"
 _PAUSE_S = 0.2  # between two looks; a step of training may take less than looking
+_SAME_START_S = 1.0  # two processes may work out another's start this far apart
 
 
 def announce() -> None:
@@ -17,12 +19,31 @@ def announce() -> None:
     os.environ[_VARIABLE] = str(os.getpid())
 
 
-def host() -> dict[str, str]:
-    """Return this machine's name, its identity, and its running kernel's ("" where unknown)."""
+@dataclass(frozen=True)
+class ProcessRecord:
+    """A process as others find it in a file: where it runs, "" for what is not known."""
+
+    host: str
+    machine: str  # its identity
+    boot: str  # of its running kernel
+    pid: int
+
+    def __str__(self) -> str:
+        return f"process {self.pid} on {self.host}"
+
+    @property
+    def same_kernel(self) -> bool:
+        """Whether it ran under the kernel that runs here now, so that its number can be asked."""
+        return self.boot != "" and self.boot == this_process()["boot"]
+
+
+def this_process() -> dict[str, Any]:
+    """Return the fields of this process's ProcessRecord."""
     return {
         "host": os.uname().nodename,
         "machine": _line("/etc/machine-id"),
         "boot": _line("/proc/sys/kernel/random/boot_id"),
+        "pid": os.getpid(),
     }
 
 
@@ -34,29 +55,21 @@ def _line(path: str) -> str:
         return ""
 
 
-def birth(pid: int) -> float | None:
-    """Return when a process began, None where there is none or only its shell (a zombie) is left.
-
-    On Linux in ticks since the machine was started, which no change of the clock moves.
-    """
-    try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as handle:
-            fields = handle.read().rpartition(")")[2].split()
-        return None if fields[0] in "ZX" else float(fields[19])
-    except (FileNotFoundError, ProcessLookupError):
-        if os.path.exists("/proc/self/stat"):
-            return None
-    try:
-        process = psutil.Process(pid)
-        dead = process.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
-        return None if dead else float(process.create_time())
-    except psutil.Error:
-        return None
-
-
 def alive(pid: int, started: float) -> bool:
     """Return whether the process of this number that began at `started` still runs."""
-    return birth(pid) == started
+    try:
+        process = psutil.Process(pid)
+        return abs(process.create_time() - started) < _SAME_START_S and _runs(process)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _runs(process: psutil.Process) -> bool:
+    """Return whether it does, which one of which only its shell (a zombie) is left does not."""
+    try:
+        return bool(process.is_running()) and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 class Parent:
@@ -64,27 +77,22 @@ class Parent:
 
     def __init__(self) -> None:
         """Look for it among this process's ancestors, since the variable may be inherited."""
-        self._pid, self._started = 0, 0.0
-        self._gone, self._looked = False, 0.0
         wanted = os.environ.get(_VARIABLE, "")
-        try:
-            above = {str(ancestor.pid) for ancestor in psutil.Process().parents()}
-        except psutil.Error:
-            return
-        began = birth(int(wanted)) if wanted in above else None
-        if began is not None:
-            self._pid, self._started = int(wanted), began
+        above = [p for p in psutil.Process().parents() if str(p.pid) == wanted]
+        self._process = above[0] if above else None
+        self._gone, self._looked = False, 0.0
 
     def record(self) -> dict[str, Any]:
         """Return {"pid", "started"} of it, {} where there is none."""
-        return {"pid": self._pid, "started": self._started} if self._pid else {}
+        if self._process is None:
+            return {}
+        return {"pid": self._process.pid, "started": self._process.create_time()}
 
     @property
     def gone(self) -> bool:
         """Whether it existed and has ended."""
-        if self._pid and not self._gone:
-            now = time.monotonic()
-            if now - self._looked >= _PAUSE_S:
-                self._looked = now
-                self._gone = not alive(self._pid, self._started)
+        now = time.monotonic()
+        if self._process and not self._gone and now - self._looked >= _PAUSE_S:
+            self._looked = now
+            self._gone = not _runs(self._process)
         return self._gone
