@@ -18,7 +18,7 @@ from after_ser.__main__ import main
 from after_ser.errors import InputError
 from after_ser.runtime import device, gpu
 from after_ser.runtime.environment import gpus_per_pretraining, set_job_environment
-from after_ser.runtime.gpu import Gpu, installed_gpus, permitted, resource_arguments, take_gpu
+from after_ser.runtime.gpu import Gpu, installed_gpus, permitted, take_gpu
 
 A, B, C = (f"GPU-{letter * 8}-1111-2222-3333-444444444444" for letter in "abc")
 LISTED = "".join(f"GPU {n}: Some GPU (UUID: {uuid})\n" for n, uuid in enumerate((A, B, C)))
@@ -258,7 +258,6 @@ def test_as_many_jobs_as_places_and_no_limit_without_a_gpu(tmp_path, machine, ca
     assert shown.out == "\n" and "everything runs on the CPU" in shown.err
     config.write_text("jobs_per_gpu: many\n")
     assert main(["gpu-resources", str(config)]) == 1
-    assert resource_arguments(3, 1) == ["--resources", "gpu=3"]
 
 
 def test_several_gpus_are_taken_together(machine, monkeypatch):

@@ -15,11 +15,11 @@ from after_ser.config import resolve
 from after_ser.core.paths import Paths
 from after_ser.errors import InputError
 from after_ser.export.command import add_export
-from after_ser.plan import command as planning
+from after_ser.plan.command import add_plan
 from after_ser.predict.command import add_predict
 from after_ser.prune import prune
 from after_ser.resume import resume, run_command
-from after_ser.runtime.gpu import resource_arguments, usable_gpus
+from after_ser.runtime.gpu import usable_gpus
 
 
 def main(arguments: list[str]) -> int:
@@ -54,7 +54,7 @@ def main(arguments: list[str]) -> int:
     resuming.add_argument("--run", default="", help="its name; the last one if left out")
     add_export(commands)
     add_predict(commands)
-    planning.add_parser(commands)
+    add_plan(commands)
     own = commands.add_parser(
         "own", help="let people label a folder of audio; more arguments are Snakemake's"
     )
@@ -62,12 +62,10 @@ def main(arguments: list[str]) -> int:
     own.add_argument("audio")
     given, rest = parser.parse_known_args(arguments)
     try:
-        if hasattr(given, "command_of"):  # of a module of its own; nothing is left for Snakemake
+        if hasattr(given, "run_command"):  # of a module of its own; nothing is left for Snakemake
             if rest:
                 parser.error(f"unrecognized arguments: {' '.join(rest)}")
-            return int(given.command_of(given))
-        if given.command == "plan":
-            return planning.run(given)
+            return int(given.run_command(given))
         if given.command == "gpu-resources":
             print(" ".join(gpu_resources(Path(given.configfile))))
             return 0
@@ -137,10 +135,11 @@ def gpu_resources(configfile: Path) -> list[str]:
     sharing = config.get("jobs_per_gpu", 1)
     if type(sharing) is not int or sharing < 1:
         raise InputError(f"config: jobs_per_gpu: {sharing!r}; expected a whole number above 0")
-    found = resource_arguments(len(usable_gpus()), sharing)
-    if not found:
-        print("notice: no GPU is visible, everything runs on the CPU", file=sys.stderr)
-    return found
+    gpus = len(usable_gpus())
+    if gpus:
+        return ["--resources", f"gpu={gpus * sharing}"]
+    print("notice: no GPU is visible, everything runs on the CPU", file=sys.stderr)
+    return []
 
 
 def write_report(run: str, snakemake_arguments: list[str]) -> int:

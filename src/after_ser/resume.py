@@ -10,7 +10,6 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from after_ser.damage import find_damage, set_aside
 from after_ser.errors import InputError
@@ -47,11 +46,11 @@ def run_command(command: list[str]) -> None:
 
 def free_folder() -> None:
     """Remove Snakemake's lock where its owner is dead; InputError where that is not certain."""
-    known = owners()
-    for owner in known:
+    recorded = owners()
+    for owner in recorded:
         _expect_dead(owner)
     locked = SNAKEMAKE_LOCKS.is_dir() and any(SNAKEMAKE_LOCKS.iterdir())
-    if locked and not known:
+    if locked and not recorded:
         raise InputError(
             f"resume: {SNAKEMAKE_LOCKS} is locked by a Snakemake that left no record of itself; "
             "expected one of this version: if none runs in this folder on any machine, "
@@ -59,9 +58,9 @@ def free_folder() -> None:
         )
     if locked:
         shutil.rmtree(SNAKEMAKE_LOCKS)
-        who = ", ".join(str(owner) for owner in known)
+        who = ", ".join(str(owner) for owner in recorded)
         print(f"notice: removed the lock of {who}, which is dead", file=sys.stderr)
-    for owner in known:
+    for owner in recorded:
         owner.file.unlink(missing_ok=True)
 
 
@@ -84,22 +83,20 @@ def _how(run: str, arguments: list[str]) -> tuple[str, list[str]]:
     started = runs()
     if not run and arguments:
         return "", arguments
-    found: dict[str, Any] | None = next(
-        (one for one in started if not run or one["run"] == run), None
-    )
-    if found is None:
-        known = ", ".join(one["run"] for one in started) or "none"
+    chosen = next((other for other in started if run in ("", other["run"])), None)
+    if chosen is None:
+        names = ", ".join(other["run"] for other in started) or "none"
         raise InputError(
             f"resume: no {'run ' + run if run else 'run'} was started in this folder; expected one "
-            f"of: {known} (or say how to start it: make resume ARGS='--configfile …')"
+            f"of: {names} (or say how to start it: make resume ARGS='--configfile …')"
         )
-    given = arguments or found["arguments"]
+    given = arguments or chosen["arguments"]
     if given is None:
         raise InputError(
-            f"resume: run {found['run']} was not started by the command snakemake; expected its "
+            f"resume: run {chosen['run']} was not started by the command snakemake; expected its "
             "arguments: make resume ARGS='--configfile …'"
         )
-    return str(found["run"]), list(given)
+    return str(chosen["run"]), list(given)
 
 
 def _put_damage_aside(run: str) -> None:

@@ -37,21 +37,21 @@ class FirstSeen:
 
     def _read(self) -> dict[str, Any]:
         try:
-            known = json.loads(self._path.read_text(encoding="utf-8"))
+            content = json.loads(self._path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return {}
         except (OSError, ValueError) as error:
             raise InputError(f"download: cannot read {self._path}: {error}") from None
-        if not isinstance(known, dict):
+        if not isinstance(content, dict):
             raise InputError(f"download: {self._path} holds no JSON object")
-        return known
+        return content
 
     def expected(self, key: str, expected: Expected) -> Expected:
         """Return what is expected of a file, with the checksum of its first download."""
-        known = self._known.get(key)
-        if known is None or expected.has_checksum:
+        first = self._known.get(key)
+        if first is None or expected.has_checksum:
             return expected
-        return replace(expected, sha256=known["sha256"])
+        return replace(expected, sha256=first["sha256"])
 
     def keep(self, key: str, received: Received) -> None:
         """Remember the checksum of a file that came for the first time."""
@@ -167,9 +167,9 @@ class CorpusDownload:
         for name, sha256 in item.get("also", {}).items():
             wanted[name] = {"name": name, "sha256": sha256, "optional": sha256 is None}
         bases = list(item["bases"])
-        for count, (name, one) in enumerate(sorted(wanted.items()), start=1):
+        for count, (name, entry) in enumerate(sorted(wanted.items()), start=1):
             received = self._get(
-                one | {"urls": [base + name for base in bases]}, self._files / item["into"] / name
+                entry | {"urls": [base + name for base in bases]}, self._files / item["into"] / name
             )
             if received is not None and received.url:  # the server that had it is asked first
                 bases.sort(key=lambda base, url=received.url: not url.startswith(base))  # type: ignore[misc]
@@ -205,18 +205,18 @@ class CorpusDownload:
 
     def _look_at(self, tree: Path) -> str:
         """Count the clips as the workflow will; what it would stop at is said here already."""
-        found = f"{self._name}: fetched into {self._root}"
+        line = f"{self._name}: fetched into {self._root}"
         try:
             clips = sum(1 for _ in corpus_adapter(self._corpus["layout"]).scan(tree, {}))
         except InputError as error:
             print(f"notice: {self._name}: {error}", file=sys.stderr)
-            return f"{found}, but the workflow cannot read all of it (see the notice)"
+            return f"{line}, but the workflow cannot read all of it (see the notice)"
         if clips != self._corpus["clips"]:
             print(
                 f"notice: {self._name}: {clips} clips; {self._corpus['clips']} are documented",
                 file=sys.stderr,
             )
-        return f"{found}, {clips} clips"
+        return f"{line}, {clips} clips"
 
 
 def _read_list(path: Path, pattern: re.Pattern[str]) -> dict[str, dict[str, Any]]:
@@ -225,7 +225,7 @@ def _read_list(path: Path, pattern: re.Pattern[str]) -> dict[str, dict[str, Any]
     A line has the address, the size and the SHA-256, separated by blanks or tabs, as the lists of
     TensorFlow Datasets have.
     """
-    found = {}
+    listed = {}
     for line in path.read_text(encoding="utf-8").splitlines():
         fields = line.split()
         match = pattern.search(fields[0]) if fields else None
@@ -236,7 +236,7 @@ def _read_list(path: Path, pattern: re.Pattern[str]) -> dict[str, dict[str, Any]
         name = match[1]
         if sha256 is None or size is None or not re.fullmatch(r"[\w.-]+", name) or name[0] == ".":
             raise InputError(f"download: {path.name}: {line!r} has no name, size and SHA-256")
-        found[name] = {"name": name, "sha256": sha256, "bytes": size}
-    if not found:
+        listed[name] = {"name": name, "sha256": sha256, "bytes": size}
+    if not listed:
         raise InputError(f"download: {path.name} names no file; expected addresses with checksums")
-    return found
+    return listed

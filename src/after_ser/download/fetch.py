@@ -248,8 +248,8 @@ class _Part:
 
 
 def _check_answer(url: str, response: Any) -> None:
-    secure = urlsplit(url).scheme == "https"
-    if secure and any(urlsplit(one.url).scheme != "https" for one in (*response.history, response)):
+    schemes = {urlsplit(step.url).scheme for step in (*response.history, response)}
+    if urlsplit(url).scheme == "https" and schemes != {"https"}:
         raise _LastingError("it leads from https to http")
     status = response.status_code
     if status in (200, 206, 416):
@@ -267,11 +267,11 @@ def _extent(response: Any, part: _Part, expected: Expected, asked: bool) -> tupl
     if response.status_code == 200:
         start, total = 0, int(length) if length.isdecimal() else None
     else:
-        found = _RANGE.fullmatch(response.headers.get("Content-Range", ""))
-        if not asked or found is None or int(found[1]) != part.size:
+        extent = _RANGE.fullmatch(response.headers.get("Content-Range", ""))
+        if not asked or extent is None or int(extent[1]) != part.size:
             part.remove()
             raise _PassingError("the server's answer does not continue what is there")
-        start, total = part.size, int(found[2]) if found[2] != "*" else None
+        start, total = part.size, int(extent[2]) if extent[2] != "*" else None
     if expected.bytes is not None and total not in (None, expected.bytes):
         part.remove()
         raise _LastingError(f"wrong bytes: {total} bytes; expected {expected.bytes}")

@@ -56,13 +56,13 @@ def corpus_folders(config: Mapping[str, Any], plan: Plan) -> dict[str, str]:
     A corpus that the config does not have goes below `corpora_root`, under its own name.
     """
     root = config["corpora_root"] or FOLDER
-    found = {}
+    folders = {}
     for name, corpus in plan["corpora"].items():
-        own = [
+        roots = [
             other["root"]
             for other in config["corpora"].values()
             if other["layout"] == corpus["layout"] and "root" in other
         ]
-        below = config["corpora_root"] if own else root
-        found[name] = os.path.expanduser(os.path.join(below, own[0] if own else name))
-    return found
+        below = config["corpora_root"] if roots else root
+        folders[name] = os.path.expanduser(os.path.join(below, roots[0] if roots else name))
+    return folders

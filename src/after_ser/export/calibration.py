@@ -45,13 +45,13 @@ def fit_temperature(probs: np.ndarray, truth: Sequence[int]) -> Calibration:
 
     def loss(log_t: np.ndarray) -> tuple[float, np.ndarray]:
         scaled = logits / np.exp(log_t[0])
-        own = scaled[rows, classes]
-        slope = (own - (softmax(scaled, axis=1) * scaled).sum(axis=1)).mean()
-        return float((logsumexp(scaled, axis=1) - own).mean()), np.array([slope])
+        true_logits = scaled[rows, classes]
+        slope = (true_logits - (softmax(scaled, axis=1) * scaled).sum(axis=1)).mean()
+        return float((logsumexp(scaled, axis=1) - true_logits).mean()), np.array([slope])
 
     bounds = (float(np.log(LOWEST)), float(np.log(HIGHEST)))
-    found = minimize(loss, np.zeros(1), jac=True, method="L-BFGS-B", bounds=[bounds], tol=1e-10)
-    log_t = float(found.x[0])
+    minimum = minimize(loss, np.zeros(1), jac=True, method="L-BFGS-B", bounds=[bounds], tol=1e-10)
+    log_t = float(minimum.x[0])
     if min(abs(log_t - bound) for bound in bounds) < 1e-3:
         return _left(f"no temperature from {LOWEST:g} to {HIGHEST:g} minimises the loss")
     # rounded, so that config.json, card and weights have the very same number

@@ -41,7 +41,7 @@ class Material:
     errors: Mapping[str, tuple[float, float]]  # split to ECE before and after
     origin: Mapping[str, Any]  # of the backbone
     checked: str  # how the folder was compared with the run
-    said: Mapping[str, Any] | None = None  # answers.json of its round, where people were asked
+    answers: Mapping[str, Any] | None = None  # answers.json of its round, where people were asked
 
 
 def write_card(config: Config, chosen: Chosen, material: Material) -> str:

@@ -50,10 +50,10 @@ def read_run(run: str) -> Config:
     try:
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeError, ValueError, yaml.YAMLError):
-        known = sorted(found.parent.name for found in Path("results").glob("*/config.yaml"))
+        runs = sorted(path.parent.name for path in Path("results").glob("*/config.yaml"))
         raise InputError(
             f"export: cannot read {path}; expected a run of this folder: "
-            f"{', '.join(known) or 'there is none yet'}"
+            f"{', '.join(runs) or 'there is none yet'}"
         ) from None
     if not isinstance(config, dict) or config.get("run") != run:
         raise InputError(f"export: {path} is no config of the run {run}; {AGAIN}")
@@ -70,16 +70,15 @@ def choose(config: Config, wanted: Wanted) -> Chosen:
     """
     every = list(cells(config))
     arm = _arm(config, every, wanted)
-    own = [cell for cell in every if cell.arm == arm]
-    datasets = sorted({cell.dataset for cell in own})
+    of_arm = [cell for cell in every if cell.arm == arm]
+    datasets = sorted({cell.dataset for cell in of_arm})
     if wanted.dataset is None and len(datasets) > 1:
         raise InputError(
             f"export: arm {arm} has several datasets; expected DATASET= one of "
             f"{', '.join(datasets)}"
         )
     dataset = _one_of("dataset", wanted.dataset or datasets[0], datasets)
-    own = [cell for cell in own if cell.dataset == dataset]
-    peers = _at_round(own, wanted)
+    peers = _at_round([cell for cell in of_arm if cell.dataset == dataset], wanted)
     models = [cell for cell in peers if _matches(cell, wanted)]
     if wanted.fold is not None and wanted.seed is not None:
         return Chosen(models[0], "fold and seed were asked for", peers)
@@ -116,8 +115,9 @@ def val_scores(cell: Cell, classes: list[str]) -> tuple[float, float]:
     if table.empty:
         raise InputError(f"{cell.predictions}: no val clip; expected some to choose a model by")
     truth = [classes.index(label) for label in table["label"]]
-    own = np.maximum(probs[np.arange(len(truth)), truth], 1e-300)
-    return float(score(list(table["label"]), probs, classes)["ua"]), float(-np.log(own).mean())
+    likelihoods = np.maximum(probs[np.arange(len(truth)), truth], 1e-300)
+    ua = score(list(table["label"]), probs, classes)["ua"]
+    return float(ua), float(-np.log(likelihoods).mean())
 
 
 def _arm(config: Config, every: list[Cell], wanted: Wanted) -> str:
@@ -146,21 +146,21 @@ def _arm(config: Config, every: list[Cell], wanted: Wanted) -> str:
     return fitting[0]
 
 
-def _at_round(own: list[Cell], wanted: Wanted) -> list[Cell]:
+def _at_round(every: list[Cell], wanted: Wanted) -> list[Cell]:
     """Return the finished cells of all folds and seeds at the round that is exported."""
     for name, value in (("fold", wanted.fold), ("seed", wanted.seed), ("round", wanted.round)):
         if value is not None:
-            _one_of(name, value, sorted({getattr(cell, name) for cell in own}))
-    rounds = sorted({cell.round for cell in own}) if wanted.round is None else [wanted.round]
+            _one_of(name, value, sorted({getattr(cell, name) for cell in every}))
+    rounds = sorted({cell.round for cell in every}) if wanted.round is None else [wanted.round]
     for index in reversed(rounds):
-        there = [cell for cell in own if cell.round == index]
-        missing = [cell for cell in there if _matches(cell, wanted) and not _finished(cell)]
-        if not missing and any(_matches(cell, wanted) for cell in there):
-            return [cell for cell in there if _finished(cell)]
+        at_round = [cell for cell in every if cell.round == index]
+        missing = [cell for cell in at_round if _matches(cell, wanted) and not _finished(cell)]
+        if not missing and any(_matches(cell, wanted) for cell in at_round):
+            return [cell for cell in at_round if _finished(cell)]
         if wanted.round is not None and missing:
             raise InputError(f"export: {missing[0].metrics} is missing; expected a finished round")
     raise InputError(
-        f"export: no round of arm {own[0].arm} is finished for every fold and seed asked for; "
+        f"export: no round of arm {every[0].arm} is finished for every fold and seed asked for; "
         "expected one (FOLD= and SEED= ask for a single model)"
     )
 
@@ -173,9 +173,9 @@ def _matches(cell: Cell, wanted: Wanted) -> bool:
     return wanted.fold in (None, cell.fold) and wanted.seed in (None, cell.seed)
 
 
-def _one_of(what: str, name: Any, known: list[Any]) -> Any:
-    if name not in known:
+def _one_of(what: str, name: Any, names: list[Any]) -> Any:
+    if name not in names:
         raise InputError(
-            f"export: there is no {what} {name}; expected one of {', '.join(map(str, known))}"
+            f"export: there is no {what} {name}; expected one of {', '.join(map(str, names))}"
         )
     return name

@@ -29,7 +29,7 @@ def add_export(commands: Any) -> None:
     parser.add_argument("--seed", type=int, help="left out: likewise")
     parser.add_argument("--round", type=int, help="left out: the last one that is finished")
     parser.add_argument("--out", type=Path, help="left out: results/<run>/export/<model>")
-    parser.set_defaults(command_of=_run)
+    parser.set_defaults(run_command=_run)
 
 
 def _run(given: argparse.Namespace) -> int:
@@ -68,7 +68,7 @@ def export(run: str, wanted: Wanted, out: Path | None) -> tuple[Path, str]:
         start = Path(cell.start_folder)
         write_model(folder, Path(cell.folder) / "model", start, calibration.temperature)
         apart, checked = _check(folder, config, chosen, manifest, calibration)
-        answers = Path(cell.labelled).with_name("answers.json")
+        answers_file = Path(cell.labelled).with_name("answers.json")
         card = write_card(
             config,
             chosen,
@@ -81,7 +81,7 @@ def export(run: str, wanted: Wanted, out: Path | None) -> tuple[Path, str]:
                 errors=errors,
                 origin=read_json(f"{cell.backbone_folder}/origin.json"),
                 checked=checked,
-                said=read_json(answers) if answers.is_file() else None,
+                answers=read_json(answers_file) if answers_file.is_file() else None,
             ),
         )
         write_text(folder / "README.md", card)
@@ -139,8 +139,8 @@ def _check(
     table, probs = read_predictions(cell, classes, split)
     if table.empty:
         return None, f"There was no {split} clip to compare it with the run's own probabilities."
-    known = manifest.set_index("utt")
-    lost = sorted(set(table["utt"]) - set(known.index))
+    clips = manifest.set_index("utt")
+    lost = sorted(set(table["utt"]) - set(clips.index))
     if lost:
         raise InputError(
             f"export: {cell.manifest} has no clip {lost[0]} of "
@@ -149,9 +149,9 @@ def _check(
     recorded = pd.concat(
         [table, pd.DataFrame(probs, columns=[f"p_{name}" for name in classes])], axis=1
     )
-    seconds = known.loc[table["utt"], "duration_s"].astype(float)
+    seconds = clips.loc[table["utt"], "duration_s"].astype(float)
     recorded = recorded.iloc[chosen_clips(list(seconds))]
-    paths = dict(zip(known.index, known["path"], strict=True))
+    paths = dict(zip(clips.index, clips["path"], strict=True))
     apart = check_model(folder, recorded, paths, classes, calibration.temperature)
     return apart, (
         f"On {len(recorded)} {_TITLES[split]} clips the folder's probabilities, the temperature "

@@ -51,9 +51,9 @@ def _expect_replaceable(target: Path) -> None:
         raise InputError(f"export: {target} has files of others in it; {expected}")
     record = read_json(target / RECORD)
     files = record.get("files") if isinstance(record, dict) else None
-    known = files if isinstance(files, dict) else {}
+    checksums = files if isinstance(files, dict) else {}
     for path in sorted(target.iterdir()):
         if path.name == RECORD:
             continue
-        if not path.is_file() or known.get(path.name) != file_sha256(path):
+        if not path.is_file() or checksums.get(path.name) != file_sha256(path):
             raise InputError(f"export: {path} is not what was exported; {expected}")

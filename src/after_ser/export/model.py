@@ -71,8 +71,8 @@ def write_model(folder: Path, model: Path, start: Path, temperature: float) -> N
         state[f"classifier.{name}"] = (value.double() / temperature).float()
     with torch.device("meta"):
         exported = Wav2Vec2ForSequenceClassification(config)
-    known = exported.state_dict()
-    state = {name: value for name, value in state.items() if name in known}
+    parameters = exported.state_dict()
+    state = {name: value for name, value in state.items() if name in parameters}
     exported.load_state_dict(state, strict=True, assign=True)
     save_pretraining_model(exported, folder, wants_normalised(start))
 
@@ -105,15 +105,15 @@ def check_model(
     """
     from after_ser.export.calibration import rescaled
 
-    found = []
+    answers = []
     with quiet_transformers():
         classify = _pipeline(folder)
         for utt in recorded["utt"]:
             heard = {"raw": to_float(read_samples(paths[utt])), "sampling_rate": 16_000}
-            said = {one["label"]: one["score"] for one in classify(heard, top_k=None)}
-            found.append([said[name] for name in classes])
+            scores = {answer["label"]: answer["score"] for answer in classify(heard, top_k=None)}
+            answers.append([scores[name] for name in classes])
     expected = recorded[[f"p_{name}" for name in classes]].to_numpy(dtype=float)
-    got = rescaled(np.array(found, dtype=float), 1 / temperature)
+    got = rescaled(np.array(answers, dtype=float), 1 / temperature)
     apart = float(np.abs(got - expected).max())
     if not apart <= TOLERANCE:
         raise InputError(

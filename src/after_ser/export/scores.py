@@ -44,21 +44,17 @@ def by_fold(clips: pd.DataFrame, classes: list[str]) -> pd.DataFrame:
     fold's clips again: these speakers, other sentences. It says nothing about other speakers.
     """
     rows = []
-    for fold, own in clips.groupby("fold", sort=True):
-        seeds = sorted(set(own["seed"]))
-        first = own[own["seed"] == seeds[0]]
+    for fold, rows_of_fold in clips.groupby("fold", sort=True):
+        by_seed = [rows.set_index("utt") for _, rows in rows_of_fold.groupby("seed", sort=True)]
+        first = by_seed[0]
         truth = np.array([classes.index(label) for label in first["label"]])
-        right = np.stack(
-            [
-                (one["label"] == one["predicted"]).to_numpy(float)
-                for one in (own[own["seed"] == s].set_index("utt").loc[first["utt"]] for s in seeds)
-            ]
-        )
+        hits = [(rows["label"] == rows["predicted"]).loc[first.index] for rows in by_seed]
+        right = np.stack([row.to_numpy(float) for row in hits])
         row: dict[str, Any] = {
             "fold": fold,
             "speakers": _speakers(first),
             "clips": len(first),
-            "seeds": len(seeds),
+            "seeds": len(by_seed),
         }
         for name, value in (("ua", _ua(right, truth, len(classes))), ("wa", _wa(right))):
             row[name] = float(value(np.arange(len(first))[None])[0])
@@ -77,13 +73,13 @@ def _wa(right: np.ndarray) -> Any:
 
 def _ua(right: np.ndarray, truth: np.ndarray, count: int) -> Any:
     def ua(drawn: np.ndarray) -> np.ndarray:
-        own = truth[drawn]  # [draws, clips]
+        true = truth[drawn]  # [draws, clips]
         recalls = np.full((len(right), len(drawn), count), np.nan)
         for index in range(count):
-            there = (own == index).sum(axis=-1)
-            hits = (right[:, drawn] * (own == index)).sum(axis=-1)
+            count_of = (true == index).sum(axis=-1)
+            hits = (right[:, drawn] * (true == index)).sum(axis=-1)
             recalls[..., index] = np.divide(
-                hits, there, out=np.full(hits.shape, np.nan), where=there > 0
+                hits, count_of, out=np.full(hits.shape, np.nan), where=count_of > 0
             )
         value: np.ndarray = np.nanmean(recalls, axis=-1).mean(axis=0)
         return value
@@ -94,7 +90,7 @@ def _ua(right: np.ndarray, truth: np.ndarray, count: int) -> Any:
 def _interval(value: Any, clips: int, name: str, fold: int) -> tuple[float, float]:
     if clips < 2:
         return float("nan"), float("nan")
-    found = stats.bootstrap(
+    interval = stats.bootstrap(
         (np.arange(clips),),
         lambda drawn, axis=-1: value(np.atleast_2d(drawn.astype(int))),
         n_resamples=RESAMPLES,
@@ -104,7 +100,7 @@ def _interval(value: Any, clips: int, name: str, fold: int) -> tuple[float, floa
         method="percentile",
         rng=rng("export", name, fold),
     ).confidence_interval
-    return float(np.squeeze(found.low)), float(np.squeeze(found.high))
+    return float(np.squeeze(interval.low)), float(np.squeeze(interval.high))
 
 
 def by_group(clips: pd.DataFrame, classes: list[str]) -> tuple[str, pd.DataFrame]:
@@ -117,25 +113,25 @@ def by_group(clips: pd.DataFrame, classes: list[str]) -> tuple[str, pd.DataFrame
     if (clips["gender"] != "").any():
         kind, group = "gender", clips["gender"].replace("", UNKNOWN)
     else:
-        known = sorted(set(clips["speaker"]) - {""})
-        numbers = {name: f"speaker {i}" for i, name in enumerate(known, start=1)}
+        names = sorted(set(clips["speaker"]) - {""})
+        numbers = {name: f"speaker {i}" for i, name in enumerate(names, start=1)}
         numbers |= {"": UNKNOWN} if (clips["speaker"] == "").any() else {}
         kind, group = "speaker", clips["speaker"].map(numbers)
     order = dict.fromkeys(group if kind == "gender" else numbers.values())
     rows = []
     for name in sorted(order) if kind == "gender" else order:
-        own = clips[group == name]
-        found = [
-            score(list(one["label"]), list(one["predicted"]), classes)
-            for _, one in own.groupby("seed", sort=True)
+        members = clips[group == name]
+        by_seed = [
+            score(list(rows["label"]), list(rows["predicted"]), classes)
+            for _, rows in members.groupby("seed", sort=True)
         ]
         rows.append(
             {
                 "group": name,
-                "speakers": _speakers(own),
-                "clips": own["utt"].nunique(),
-                "ua": float(np.mean([one["ua"] for one in found])),
-                "wa": float(np.mean([one["wa"] for one in found])),
+                "speakers": _speakers(members),
+                "clips": members["utt"].nunique(),
+                "ua": float(np.mean([seed["ua"] for seed in by_seed])),
+                "wa": float(np.mean([seed["wa"] for seed in by_seed])),
             }
         )
     return kind, pd.DataFrame(rows)
@@ -143,5 +139,5 @@ def by_group(clips: pd.DataFrame, classes: list[str]) -> tuple[str, pd.DataFrame
 
 def confusion(clips: pd.DataFrame, classes: list[str]) -> np.ndarray:
     """Return counts [true, predicted] of rows of `scored`."""
-    found = score(list(clips["label"]), list(clips["predicted"]), classes)["confusion"]
-    return np.array(found, dtype=int)
+    counts = score(list(clips["label"]), list(clips["predicted"]), classes)["confusion"]
+    return np.array(counts, dtype=int)

@@ -28,7 +28,7 @@ from after_ser.runtime.gpu import usable_gpus
 SNAKEFILE = Path("Snakefile")
 
 
-def add_parser(commands: Any) -> None:
+def add_plan(commands: Any) -> None:
     """Add the command to those of `python -m after_ser`."""
     parser = commands.add_parser("plan", help="show jobs, hours and disk per rule before a run")
     parser.add_argument("configfile", type=Path)
@@ -37,6 +37,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--calibrate", action="store_true", help="measure again what was measured here before"
     )
+    parser.set_defaults(run_command=_run)
 
 
 def plan(given: argparse.Namespace, snakefile: Path = SNAKEFILE) -> str:
@@ -138,7 +139,6 @@ def _heading(run: str, speeds: Speeds, cores: int, gpus: int) -> str:
     )
 
 
-def run(given: argparse.Namespace) -> int:
-    """Print the plan; return the exit status."""
+def _run(given: argparse.Namespace) -> int:
     print(plan(given), end="")
     return 0

@@ -26,10 +26,10 @@ class Cost:
 
 def cost_of(requests: Requests, speeds: Speeds, rule: str, wildcards: Mapping[str, str]) -> Cost:
     """Return what one job is expected to cost; a rule that only handles tables costs its start."""
-    known, work = rule_of(rule), requests.work(rule, wildcards)
+    facts, work = rule_of(rule), requests.work(rule, wildcards)
     gpus = requests.gpus(rule, work) if speeds.gpu else 0
     share = max(1, gpus)  # as if nothing were lost by sharing a step
-    training = getattr(speeds, known.kind) * share
-    seconds = getattr(speeds, known.imports) + work.seconds * known.used
+    training = getattr(speeds, facts.kind) * share
+    seconds = getattr(speeds, facts.imports) + work.seconds * facts.used
     model_s = work.model_seconds(training, speeds.score, gpus > 0)
-    return Cost(seconds + model_s * known.used_flops, requests.cpus(rule), gpus, work.disk)
+    return Cost(seconds + model_s * facts.used_flops, requests.cpus(rule), gpus, work.disk)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ def add_predict(commands: Any) -> None:
     )
     parser.add_argument("--hop", type=float, help="seconds between windows; left out: no overlap")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
-    parser.set_defaults(command_of=_run)
+    parser.set_defaults(run_command=_run)
 
 
 def _run(given: argparse.Namespace) -> int:
@@ -40,45 +41,27 @@ def predict_files(
     `predict.windows.Windows`. With `out` the table is written whole or not at all, else printed as
     it comes.
     """
-    from after_ser.errors import printable
     from after_ser.predict import table
-    from after_ser.predict.inputs import audio_files
     from after_ser.predict.scorer import Scorer
-    from after_ser.predict.windows import pieces_of
     from after_ser.runtime.atomic import atomic_path
     from after_ser.runtime.device import choose_device, make_deterministic
 
     make_deterministic()
     scorer = Scorer(model, choose_device(device))
-    failures = []
-    done = 0
-
-    def failed(path: str, reason: str) -> None:
-        failures.append(path)
-        print(f"error: {printable(f'{path}: {reason}')}", file=sys.stderr, flush=True)
-
-    def read(path: str) -> Any:
-        nonlocal done
-        pieces = pieces_of(path, windows)
-        done += 1
-        return pieces
-
-    pieces = table.readable(audio_files(files), read, failed)
-    lines = table.rows(table.scored(pieces, scorer.score), scorer.classes)
-    if out is None:
-        table.write([table.header(scorer.classes)], sys.stdout)
-        table.write(lines, sys.stdout)
-    else:
-        with (
-            atomic_path(out) as temporary,
-            temporary.open("w", encoding="utf-8", newline="") as stream,
-        ):
-            table.write([table.header(scorer.classes)], stream)
-            table.write(lines, stream)
-    if failures:
-        print(
-            f"error: {len(failures)} of {done + len(failures)} could not be used, the others are "
-            f"in {out or 'the table'}",
-            file=sys.stderr,
-        )
-    return 1 if failures else 0
+    recordings = table.Recordings(files, windows)
+    with ExitStack() as stack:
+        stream = sys.stdout
+        if out is not None:
+            temporary = stack.enter_context(atomic_path(out))
+            stream = stack.enter_context(temporary.open("w", encoding="utf-8", newline=""))
+        table.write([table.header(scorer.classes)], stream)
+        scored = table.scored(recordings.pieces(), scorer.score)
+        table.write(table.rows(scored, scorer.classes), stream)
+    if not recordings.unusable:
+        return 0
+    print(
+        f"error: {recordings.unusable} of {recordings.unusable + recordings.usable} could not be "
+        f"used, the others are in {out or 'the table'}",
+        file=sys.stderr,
+    )
+    return 1

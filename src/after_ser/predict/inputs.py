@@ -24,10 +24,10 @@ def audio_files(given: Iterable[str]) -> Iterator[tuple[str, str]]:
     """
     seen: set[str] = set()
     for name in given:
-        found = _expanded(name)
-        if not found:
+        paths = _expanded(name)
+        if not paths:
             yield name, _why_none(name)
-        for path in found:
+        for path in paths:
             real = os.path.realpath(path)
             if real not in seen:
                 seen.add(real)
@@ -49,15 +49,15 @@ def _expanded(name: str) -> list[str]:
 
 
 def _below(folder: str) -> list[str]:
-    found = []
+    files = []
     for directory, folders, names in os.walk(folder):
-        folders[:] = sorted(one for one in folders if not one.startswith("."))
-        found += [
-            os.path.join(directory, one)
-            for one in sorted(names)
-            if not one.startswith(".") and Path(one).suffix.lower() in ENDINGS
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        files += [
+            os.path.join(directory, name)
+            for name in sorted(names)
+            if not name.startswith(".") and Path(name).suffix.lower() in ENDINGS
         ]
-    return found
+    return files
 
 
 def _why_none(name: str) -> str:

@@ -70,7 +70,7 @@ class Scorer:
 
     def score(self, waveforms: Sequence[np.ndarray]) -> np.ndarray:
         """Return probabilities [N, C], float64, of waveforms [n] (float32, 16 kHz), in order."""
-        frames = [self._encoder.encode(self._encoder.prepare(one)) for one in waveforms]
+        frames = [self._encoder.encode(self._encoder.prepare(wave)) for wave in waveforms]
         names = [str(index) for index in range(len(frames))]
         return predict(self._model, Clips(names, frames), self._device)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any, TextIO
@@ -11,7 +12,8 @@ import numpy as np
 
 from after_ser.audio.read import UnreadableAudioError
 from after_ser.errors import InputError, printable
-from after_ser.predict.windows import Piece
+from after_ser.predict.inputs import audio_files
+from after_ser.predict.windows import Piece, Windows, pieces_of
 
 #: Seconds of audio that are scored together; bounds memory, and changes no result.
 TOGETHER_S = 300.0
@@ -26,23 +28,29 @@ def header(classes: Sequence[str]) -> list[str]:
     return ["file", "part", "start", "end", "label", *(f"p_{name}" for name in classes)]
 
 
-def readable(
-    files: Iterable[tuple[str, str]],
-    read: Callable[[str], list[Piece]],
-    failed: Callable[[str, str], None],
-) -> Iterator[tuple[str, Piece]]:
-    """Yield (path, piece) of every file of `audio_files`; `failed` is told of the others."""
-    for path, reason in files:
-        if reason:
-            failed(path, reason)
-            continue
-        try:
-            pieces = read(path)
-        except (UnreadableAudioError, InputError, OSError) as error:
-            failed(path, str(error))
-            continue
-        for piece in pieces:
-            yield path, piece
+class Recordings:
+    """The recordings that a command line means, read one after the other and counted."""
+
+    def __init__(self, files: Sequence[str], windows: Windows) -> None:
+        """`files` are audio files, folders of them and patterns."""
+        self._files, self._windows = files, windows
+        self.usable = self.unusable = 0
+
+    def pieces(self) -> Iterator[tuple[str, Piece]]:
+        """Yield (path, piece) of every recording; one that cannot be used is a line on stderr."""
+        for path, reason in audio_files(self._files):
+            pieces: list[Piece] = []
+            try:
+                pieces = [] if reason else pieces_of(path, self._windows)
+            except (UnreadableAudioError, InputError, OSError) as error:
+                reason = str(error)
+            if reason:
+                self.unusable += 1
+                print(f"error: {printable(f'{path}: {reason}')}", file=sys.stderr, flush=True)
+                continue
+            self.usable += 1
+            for piece in pieces:
+                yield path, piece
 
 
 def scored(pieces: Iterable[tuple[str, Piece]], score: Score) -> Iterator[Scored]:
@@ -72,14 +80,14 @@ def rows(pieces: Iterable[Scored], classes: Sequence[str]) -> Iterator[list[str]
     "On Combining Classifiers", 1998), windows in which nobody is heard left out; these have a row
     with neither label nor probabilities.
     """
-    for path, group in groupby(pieces, key=lambda one: one[0]):
-        own = [(piece, probs) for _, piece, probs in group]
-        heard = [probs for _, probs in own if probs is not None]
+    for path, group in groupby(pieces, key=lambda scored: scored[0]):
+        pieces_of_file = [(piece, probs) for _, piece, probs in group]
+        heard = [probs for _, probs in pieces_of_file if probs is not None]
         mean = np.mean(heard, axis=0) if heard else None
-        start, end = own[0][0].start, own[-1][0].end
+        start, end = pieces_of_file[0][0].start, pieces_of_file[-1][0].end
         yield _row(path, WHOLE, start, end, mean, classes)
-        if len(own) > 1:
-            for piece, probs in own:
+        if len(pieces_of_file) > 1:
+            for piece, probs in pieces_of_file:
                 yield _row(path, WINDOW, piece.start, piece.end, probs, classes)
 
 

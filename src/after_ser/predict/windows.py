@@ -79,9 +79,9 @@ def pieces_of(path: str, windows: Windows) -> list[Piece]:
         samples = resample(samples, clip.sample_rate)
     samples = to_float(pcm16(samples))
     cut = windows.cut(len(samples))
-    found = []
+    pieces = []
     for start, end in cut:
-        own = samples[start:end]
-        silent = len(cut) > 1 and defect(Clip(own, SAMPLE_RATE, 1)) == "silent"
-        found.append(Piece(start / SAMPLE_RATE, end / SAMPLE_RATE, None if silent else own))
-    return found
+        part = samples[start:end]
+        silent = len(cut) > 1 and defect(Clip(part, SAMPLE_RATE, 1)) == "silent"
+        pieces.append(Piece(start / SAMPLE_RATE, end / SAMPLE_RATE, None if silent else part))
+    return pieces

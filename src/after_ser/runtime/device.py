@@ -47,15 +47,15 @@ def several_gpus(name: str, count: int) -> bool:
     InputError where there are fewer than `count`.
     """
     take_gpu(count=count)
-    found = torch.cuda.device_count()
-    if found >= count:
+    visible = torch.cuda.device_count()
+    if visible >= count:
         return True
     give_gpu_back()
-    if not found and name == "auto":
+    if not visible and name == "auto":
         return False
     raise InputError(
-        f"config: gpus_per_pretraining: {count}, but torch sees {found} GPU"
-        f"{'' if found == 1 else 's'}; expected at most as many"
+        f"config: gpus_per_pretraining: {count}, but torch sees {visible} GPU"
+        f"{'' if visible == 1 else 's'}; expected at most as many"
     )
 
 

@@ -69,15 +69,15 @@ def installed_gpus() -> list[Gpu]:
         ).stdout
     except (OSError, subprocess.SubprocessError):
         return []
-    found: list[tuple[str, list[str]]] = []
+    gpus: list[tuple[str, list[str]]] = []
     for kind, uuid in (
         match.groups() for match in map(_LISTED.match, listed.splitlines()) if match
     ):
         if kind == "GPU":
-            found.append((uuid, []))
-        elif found:
-            found[-1][1].append(uuid)
-    return [Gpu(uuid, tuple(instances)) for uuid, instances in found]
+            gpus.append((uuid, []))
+        elif gpus:
+            gpus[-1][1].append(uuid)
+    return [Gpu(uuid, tuple(instances)) for uuid, instances in gpus]
 
 
 def permitted(gpus: Sequence[Gpu], visible: str | None) -> list[str]:
@@ -89,7 +89,7 @@ def permitted(gpus: Sequence[Gpu], visible: str | None) -> list[str]:
     every = [uuid for gpu in gpus for uuid in (gpu.instances or (gpu.uuid,))]
     if visible is None:
         return every
-    found: list[str] = []
+    allowed: list[str] = []
     for token in (part.strip() for part in visible.split(",")):
         if token.isdecimal() and int(token) < len(gpus):
             gpu = gpus[int(token)]
@@ -102,8 +102,8 @@ def permitted(gpus: Sequence[Gpu], visible: str | None) -> list[str]:
             ]
         if len(names) != 1:
             break
-        found += [name for name in names if name not in found]
-    return found
+        allowed += [name for name in names if name not in allowed]
+    return allowed
 
 
 def usable_gpus(environment: Mapping[str, str] | None = None) -> list[str]:
@@ -230,11 +230,3 @@ def _try(device: str, place: int, sharing: int, folder: Path) -> Slot | None:
             slot.release()
             return None
     return slot
-
-
-def resource_arguments(gpus: int, sharing: int) -> list[str]:
-    """Return what tells Snakemake how many GPU jobs may run at once: nothing without a GPU.
-
-    Without a GPU the jobs run on the CPU, where only cores and memory should hold them back.
-    """
-    return ["--resources", f"gpu={gpus * sharing}"] if gpus else []

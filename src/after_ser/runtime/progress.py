@@ -43,10 +43,10 @@ class Progress:
 
     def resume(self) -> dict[str, Any] | None:
         """Return the newest state of an earlier attempt, or None; its time counts as ours."""
-        found = self._checkpoints().load() if self._folder.is_dir() else None
-        if found is None:
+        newest = self._checkpoints().load() if self._folder.is_dir() else None
+        if newest is None:
             return None
-        done, saved = found
+        done, saved = newest
         self._watch.carry(saved["timing"])
         _say(f"{self._name}: resuming after step {done}")
         state: dict[str, Any] = saved["state"]

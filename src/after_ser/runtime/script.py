@@ -139,11 +139,11 @@ def _folder(output: Path) -> Path:
 
 
 def _inputs(snakemake: Any) -> list[list[Any]]:
-    found = []
+    inputs = []
     for path in snakemake.input:
         status = os.stat(path)
-        found.append([str(path), status.st_mtime_ns, status.st_size])
-    return found
+        inputs.append([str(path), status.st_mtime_ns, status.st_size])
+    return inputs
 
 
 def _params(snakemake: Any) -> str:
