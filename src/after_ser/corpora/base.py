@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
@@ -87,25 +88,34 @@ class Corpus(ABC):
 
 
 class NamedClips(Corpus):
-    """A corpus that says everything about a clip in its file name and folders."""
+    """A corpus that says everything about a clip in its file name and folders.
 
+    `pattern` is that of a clip's name without suffix, `naming` the same in words.
+    """
+
+    pattern: ClassVar[re.Pattern[str]]
     naming: ClassVar[str]
 
     def scan(self, root: Path, options: Mapping[str, Any]) -> Iterator[Utterance]:
         """Yield one utterance per audio file below `root`, in the order of paths."""
         for path in self.clips(root, options):
-            utterance = self.parse(path, path.relative_to(root))
-            if utterance is None:
+            name = self.pattern.fullmatch(stem(path))
+            fields = self.describe(name, path.relative_to(root)) if name else None
+            if fields is None:
                 raise InputError(
                     f"layout {self.layout}: the audio file {path} is not named "
                     f"{self.naming}, as {self.example} is (rename it, or list it in the "
                     "corpus's options under ignore)"
                 )
-            yield utterance
+            by_default: dict[str, Any] = {"utt": stem(path), "language": self.language}
+            yield Utterance(path=path, **(by_default | fields))
 
     @abstractmethod
-    def parse(self, path: Path, below: Path) -> Utterance | None:
-        """Return what the name of `path` says (`below` is it relative to the root), or None."""
+    def describe(self, name: re.Match[str], below: Path) -> dict[str, Any] | None:
+        """Return what name and path (`below` the root) say, as fields of an Utterance.
+
+        None where they do not say it. `utt` is the name and `language` the corpus's unless given.
+        """
 
 
 def stem(path: Path) -> str:

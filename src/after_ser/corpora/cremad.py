@@ -8,15 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from after_ser.corpora.base import NamedClips, Utterance, stem
+from after_ser.corpora.base import NamedClips, Utterance
 from after_ser.corpora.files import check_root, child
 from after_ser.corpora.label_files import read_rows
 from after_ser.errors import InputError
 
-_NAME = re.compile(
-    r"(?P<speaker>\d{4})_(?P<text>[A-Z]{3})_(?P<emotion>ANG|DIS|FEA|HAP|NEU|SAD)_(?:LO|MD|HI|XX?)",
-    re.I,
-)
 _DEMOGRAPHICS = "VideoDemographics.csv"
 
 
@@ -41,6 +37,11 @@ class Cremad(NamedClips):
     layout = "cremad"
     language = "en"
     example = "AudioWAV/1001_DFA_ANG_XX.wav"
+    pattern = re.compile(
+        r"(?P<speaker>\d{4})_(?P<text>[A-Z]{3})_(?P<emotion>ANG|DIS|FEA|HAP|NEU|SAD)"
+        r"_(?:LO|MD|HI|XX?)",
+        re.I,
+    )
     naming = "<actor>_<sentence>_<ANG|DIS|FEA|HAP|NEU|SAD>_<LO|MD|HI|XX>"
     default_labels: ClassVar[Mapping[str, str | None]] = {
         "ANG": "anger",
@@ -59,19 +60,13 @@ class Cremad(NamedClips):
         for utterance in super().scan(audio, options):
             yield replace(utterance, gender=genders.get(utterance.speaker, ""))
 
-    def parse(self, path: Path, below: Path) -> Utterance | None:
-        """Return the utterance without gender; text id is the sentence's code."""
-        match = _NAME.fullmatch(stem(path))
-        if match is None:
-            return None
-        return Utterance(
-            utt=stem(path),
-            path=path,
-            speaker=match["speaker"],
-            language=self.language,
-            text_id=match["text"].upper(),
-            raw_label=match["emotion"].upper(),
-        )
+    def describe(self, name: re.Match[str], below: Path) -> dict[str, Any]:
+        """Return what the name says, which is no gender; text id is the sentence's code."""
+        return {
+            "speaker": name["speaker"],
+            "text_id": name["text"].upper(),
+            "raw_label": name["emotion"].upper(),
+        }
 
 
 def _genders(root: Path) -> dict[str, str]:

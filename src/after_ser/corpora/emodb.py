@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from after_ser.corpora.base import NamedClips, Utterance, stem
+from after_ser.corpora.base import NamedClips
 
-_NAME = re.compile(r"(?P<speaker>\d\d)(?P<text>[a-z]\d\d)(?P<emotion>[WLEAFTN])[a-z]?", re.I)
 _GENDERS = {
     **dict.fromkeys(["03", "10", "11", "12", "15"], "male"),
     **dict.fromkeys(["08", "09", "13", "14", "16"], "female"),
@@ -33,6 +32,7 @@ class Emodb(NamedClips):
     layout = "emodb"
     language = "de"
     example = "wav/03a01Fa.wav"
+    pattern = re.compile(r"(?P<speaker>\d\d)(?P<text>[a-z]\d\d)(?P<emotion>[WLEAFTN])[a-z]?", re.I)
     naming = "<speaker><text><W|L|E|A|F|T|N><version>"
     default_labels: ClassVar[Mapping[str, str | None]] = {
         "W": "anger",
@@ -44,17 +44,11 @@ class Emodb(NamedClips):
         "E": None,
     }
 
-    def parse(self, path: Path, below: Path) -> Utterance | None:
-        """Return the utterance; gender is known for the ten released speakers."""
-        match = _NAME.fullmatch(stem(path))
-        if match is None:
-            return None
-        return Utterance(
-            utt=stem(path),
-            path=path,
-            speaker=match["speaker"],
-            gender=_GENDERS.get(match["speaker"], ""),
-            language=self.language,
-            text_id=match["text"].lower(),
-            raw_label=match["emotion"].upper(),
-        )
+    def describe(self, name: re.Match[str], below: Path) -> dict[str, Any]:
+        """Return what the name says; gender is known for the ten released speakers."""
+        return {
+            "speaker": name["speaker"],
+            "gender": _GENDERS.get(name["speaker"], ""),
+            "text_id": name["text"].lower(),
+            "raw_label": name["emotion"].upper(),
+        }

@@ -5,14 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from after_ser.corpora.base import NamedClips, Utterance, stem
+from after_ser.corpora.base import NamedClips
 
-_NAME = re.compile(
-    r"(?:(?P<speaker>bea|jenie|josh|sam)_)?(?P<emotion>[a-z]+)_(?P<range>\d+[-_]\d+)_(?P<text>\d+)",
-    re.I,
-)
 _GENDERS = {"bea": "female", "jenie": "female", "josh": "male", "sam": "male"}
 # The folders say Angry and Sleepy where files say anger and sleepiness.
 _EMOTIONS = {
@@ -44,6 +40,11 @@ class Emovdb(NamedClips):
     layout = "emovdb"
     language = "en"
     example = "bea_Angry/anger_1-28_0001.wav"
+    pattern = re.compile(
+        r"(?:(?P<speaker>bea|jenie|josh|sam)_)?(?P<emotion>[a-z]+)_(?P<range>\d+[-_]\d+)"
+        r"_(?P<text>\d+)",
+        re.I,
+    )
     naming = "[<bea|jenie|josh|sam>_]<emotion>_<range>_<sentence>, with the speaker in its folder"
     default_labels: ClassVar[Mapping[str, str | None]] = {
         "anger": "anger",
@@ -53,23 +54,19 @@ class Emovdb(NamedClips):
         "sleepy": None,
     }
 
-    def parse(self, path: Path, below: Path) -> Utterance | None:
-        """Return the utterance; None too where no part of the path names the speaker."""
-        match = _NAME.fullmatch(stem(path))
-        if match is None or match["emotion"].lower() not in _EMOTIONS:
+    def describe(self, name: re.Match[str], below: Path) -> dict[str, Any] | None:
+        """Return what they say; None where no part of the path names the speaker."""
+        emotion = _EMOTIONS.get(name["emotion"].lower())
+        speaker = (name["speaker"] or _speaker_folder(below)).lower()
+        if not speaker or not emotion:
             return None
-        speaker = (match["speaker"] or _speaker_folder(below)).lower()
-        if not speaker:
-            return None
-        return Utterance(
-            utt=stem(path) if match["speaker"] else f"{speaker}_{stem(path)}",
-            path=path,
-            speaker=speaker,
-            gender=_GENDERS[speaker],
-            language=self.language,
-            text_id=match["text"].zfill(4),
-            raw_label=_EMOTIONS[match["emotion"].lower()],
-        )
+        return {
+            "utt": name[0] if name["speaker"] else f"{speaker}_{name[0]}",
+            "speaker": speaker,
+            "gender": _GENDERS[speaker],
+            "text_id": name["text"].zfill(4),
+            "raw_label": emotion,
+        }
 
 
 def _speaker_folder(below: Path) -> str:

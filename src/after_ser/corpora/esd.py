@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from after_ser.corpora.base import NamedClips, Utterance, stem
+from after_ser.corpora.base import NamedClips
 
-_NAME = re.compile(r"(?P<speaker>\d{4})_(?P<number>\d{6})")
 _EMOTIONS = {name.lower(): name for name in ("Angry", "Happy", "Neutral", "Sad", "Surprise")}
 _SPLITS = ("train", "evaluation", "test")
 _SENTENCES = 350  # per speaker and emotion, the same ones for each
@@ -31,6 +30,7 @@ class Esd(NamedClips):
 
     layout = "esd"
     example = "0011/Angry/train/0011_000371.wav"
+    pattern = re.compile(r"(?P<speaker>\d{4})_(?P<number>\d{6})")
     naming = "<speaker>_<number> in <speaker>/<emotion>, or in a split's folder below it"
     default_labels: ClassVar[Mapping[str, str | None]] = {
         "Angry": "anger",
@@ -40,22 +40,16 @@ class Esd(NamedClips):
         "Surprise": None,
     }
 
-    def parse(self, path: Path, below: Path) -> Utterance | None:
-        """Return the utterance; None where the folders do not name emotion and speaker."""
-        match = _NAME.fullmatch(stem(path))
+    def describe(self, name: re.Match[str], below: Path) -> dict[str, Any] | None:
+        """Return what they say; None where the folders do not name emotion and speaker."""
         folders = [part.lower() for part in below.parts[:-1] if part.lower() not in _SPLITS]
-        if match is None or len(folders) < 2 or folders[-2] != match["speaker"]:
+        if len(folders) < 2 or folders[-2] != name["speaker"] or folders[-1] not in _EMOTIONS:
             return None
-        emotion = _EMOTIONS.get(folders[-1])
-        if emotion is None:
-            return None
-        language = "en" if int(match["speaker"]) >= _FIRST_ENGLISH else "zh"
-        sentence = (int(match["number"]) - 1) % _SENTENCES + 1
-        return Utterance(
-            utt=stem(path),
-            path=path,
-            speaker=match["speaker"],
-            language=language,
-            text_id=f"{language}{sentence:03d}",
-            raw_label=emotion,
-        )
+        language = "en" if int(name["speaker"]) >= _FIRST_ENGLISH else "zh"
+        sentence = (int(name["number"]) - 1) % _SENTENCES + 1
+        return {
+            "speaker": name["speaker"],
+            "language": language,
+            "text_id": f"{language}{sentence:03d}",
+            "raw_label": _EMOTIONS[folders[-1]],
+        }

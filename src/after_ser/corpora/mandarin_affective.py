@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from after_ser.corpora.base import NamedClips, Utterance, stem
+from after_ser.corpora.base import NamedClips
 
 _SPEAKER = re.compile(r"\d{3}")
 _KINDS = ("phrase", "utterance", "paragraph")
@@ -30,6 +30,7 @@ class MandarinAffective(NamedClips):
     layout = "mandarin_affective"
     language = "zh"
     example = "data/001/anger/utterance/2111.wav"
+    pattern = re.compile(r"\d+")
     naming = "<number> in <speaker>/<emotion>/<phrase|utterance|paragraph>"
     default_labels: ClassVar[Mapping[str, str | None]] = {
         "anger": "anger",
@@ -39,10 +40,10 @@ class MandarinAffective(NamedClips):
         "panic": None,
     }
 
-    def parse(self, path: Path, below: Path) -> Utterance | None:
-        """Return the utterance; None where the folders do not name speaker, emotion and kind."""
+    def describe(self, name: re.Match[str], below: Path) -> dict[str, Any] | None:
+        """Return what they say; None where the folders do not name speaker, emotion and kind."""
         folders = [part.lower() for part in below.parts[:-1]]
-        if len(folders) < 3 or not stem(path).isdigit():
+        if len(folders) < 3:
             return None
         speaker, emotion, kind = folders[-3:]
         if (
@@ -51,11 +52,9 @@ class MandarinAffective(NamedClips):
             or kind not in _KINDS
         ):
             return None
-        return Utterance(
-            utt=f"{speaker}_{emotion}_{kind}_{stem(path)}",
-            path=path,
-            speaker=speaker,
-            language=self.language,
-            text_id=f"{kind}{stem(path)[:_TEXT_DIGITS]}",
-            raw_label=emotion,
-        )
+        return {
+            "utt": f"{speaker}_{emotion}_{kind}_{name[0]}",
+            "speaker": speaker,
+            "text_id": f"{kind}{name[0][:_TEXT_DIGITS]}",
+            "raw_label": emotion,
+        }

@@ -8,13 +8,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from after_ser.corpora.base import NamedClips, Utterance, stem
+from after_ser.corpora.base import NamedClips, stem
 from after_ser.errors import InputError
 
-_NAME = re.compile(
-    r"(?P<modality>0[1-3])-(?P<channel>0[12])-(?P<emotion>0[1-8])-0[12]-(?P<statement>0[12])"
-    r"-0[12]-(?P<actor>\d\d)"
-)
 _EMOTIONS = {
     "01": "neutral",
     "02": "calm",
@@ -44,6 +40,10 @@ class Ravdess(NamedClips):
     layout = "ravdess"
     language = "en"
     example = "Actor_12/03-01-05-01-02-01-12.wav"
+    pattern = re.compile(
+        r"(?P<modality>0[1-3])-(?P<channel>0[12])-(?P<emotion>0[1-8])-0[12]-(?P<statement>0[12])"
+        r"-0[12]-(?P<actor>\d\d)"
+    )
     naming = "<modality>-<channel>-<emotion>-<intensity>-<statement>-<repetition>-<actor>"
     default_labels: ClassVar[Mapping[str, str | None]] = {
         "angry": "anger",
@@ -62,14 +62,14 @@ class Ravdess(NamedClips):
         """Return the audio-only speech below `root`; what else is named as a clip is counted."""
         kept, songs, pictures = [], 0, 0
         for path in super().clips(root, options, example):
-            match = _NAME.fullmatch(stem(path))
+            match = self.pattern.fullmatch(stem(path))
             if match is not None and match["modality"] != "03":
                 pictures += 1
             elif match is not None and match["channel"] != "01":
                 songs += 1
             else:
                 kept.append(path)
-        pictures += sum(1 for path in _videos(root) if _NAME.fullmatch(stem(path)))
+        pictures += sum(1 for path in _videos(root) if self.pattern.fullmatch(stem(path)))
         if songs or pictures:
             print(
                 f"notice: {root}: {songs} songs and {pictures} audio-visual files skipped "
@@ -83,20 +83,14 @@ class Ravdess(NamedClips):
             )
         return kept
 
-    def parse(self, path: Path, below: Path) -> Utterance | None:
-        """Return the utterance; text id is the statement, 01 kids or 02 dogs."""
-        match = _NAME.fullmatch(stem(path))
-        if match is None:
-            return None
-        return Utterance(
-            utt=stem(path),
-            path=path,
-            speaker=match["actor"],
-            gender="male" if int(match["actor"]) % 2 else "female",
-            language=self.language,
-            text_id=match["statement"],
-            raw_label=_EMOTIONS[match["emotion"]],
-        )
+    def describe(self, name: re.Match[str], below: Path) -> dict[str, Any]:
+        """Return what the name says; text id is the statement, 01 kids or 02 dogs."""
+        return {
+            "speaker": name["actor"],
+            "gender": "male" if int(name["actor"]) % 2 else "female",
+            "text_id": name["statement"],
+            "raw_label": _EMOTIONS[name["emotion"]],
+        }
 
 
 def _videos(root: Path) -> Iterator[Path]:

@@ -5,14 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from after_ser.corpora.base import NamedClips, Utterance, stem
+from after_ser.corpora.base import NamedClips
 
 _SPEAKERS = ("DC", "JE", "JK", "KL")
-_NAME = re.compile(
-    r"(?:(?P<speaker>DC|JE|JK|KL)_)?(?P<emotion>a|d|f|h|n|sa|su)(?P<number>\d\d)", re.I
-)
 
 
 class Savee(NamedClips):
@@ -32,6 +29,9 @@ class Savee(NamedClips):
     layout = "savee"
     language = "en"
     example = "AudioData/DC/a01.wav"
+    pattern = re.compile(
+        r"(?:(?P<speaker>DC|JE|JK|KL)_)?(?P<emotion>a|d|f|h|n|sa|su)(?P<number>\d\d)", re.I
+    )
     naming = "<a|d|f|h|n|sa|su><number> in a speaker's folder or <DC|JE|JK|KL>_ before it"
     default_labels: ClassVar[Mapping[str, str | None]] = {
         "a": "anger",
@@ -43,24 +43,12 @@ class Savee(NamedClips):
         "su": None,
     }
 
-    def parse(self, path: Path, below: Path) -> Utterance | None:
-        """Return the utterance; None too where neither name nor folder gives the speaker."""
-        match = _NAME.fullmatch(stem(path))
-        if match is None:
-            return None
-        speaker = (match["speaker"] or _speaker_folder(below)).upper()
-        if not speaker:
-            return None
-        text = match["emotion"].lower() + match["number"]
-        return Utterance(
-            utt=f"{speaker}_{text}",
-            path=path,
-            speaker=speaker,
-            gender="male",
-            language=self.language,
-            text_id=text,
-            raw_label=match["emotion"].lower(),
-        )
+    def describe(self, name: re.Match[str], below: Path) -> dict[str, Any] | None:
+        """Return what they say; None where neither name nor folder gives the speaker."""
+        speaker = (name["speaker"] or _speaker_folder(below)).upper()
+        text = name["emotion"].lower() + name["number"]
+        fields = {"utt": f"{speaker}_{text}", "speaker": speaker, "gender": "male"}
+        return fields | {"text_id": text, "raw_label": name["emotion"].lower()} if speaker else None
 
 
 def _speaker_folder(below: Path) -> str:

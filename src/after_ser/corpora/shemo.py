@@ -5,11 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from after_ser.corpora.base import NamedClips, Utterance, stem
-
-_NAME = re.compile(r"(?P<speaker>[FM]\d\d)(?P<emotion>[ASHWFN])\d+", re.I)
+from after_ser.corpora.base import NamedClips
 
 
 class Shemo(NamedClips):
@@ -31,6 +29,7 @@ class Shemo(NamedClips):
     layout = "shemo"
     language = "fa"
     example = "female/F01A01.wav"
+    pattern = re.compile(r"(?P<speaker>[FM]\d\d)(?P<emotion>[ASHWFN])\d+", re.I)
     naming = "<F|M><speaker><A|S|H|W|F|N><number>"
     default_labels: ClassVar[Mapping[str, str | None]] = {
         "A": "anger",
@@ -41,17 +40,11 @@ class Shemo(NamedClips):
         "F": None,
     }
 
-    def parse(self, path: Path, below: Path) -> Utterance | None:
-        """Return the utterance; its speaker is e.g. F01."""
-        match = _NAME.fullmatch(stem(path))
-        if match is None:
-            return None
-        speaker = match["speaker"].upper()
-        return Utterance(
-            utt=stem(path),
-            path=path,
-            speaker=speaker,
-            gender="female" if speaker[0] == "F" else "male",
-            language=self.language,
-            raw_label=match["emotion"].upper(),
-        )
+    def describe(self, name: re.Match[str], below: Path) -> dict[str, Any]:
+        """Return what the name says; a speaker is e.g. F01."""
+        speaker = name["speaker"].upper()
+        return {
+            "speaker": speaker,
+            "gender": "female" if speaker[0] == "F" else "male",
+            "raw_label": name["emotion"].upper(),
+        }
