@@ -6,12 +6,10 @@ import hashlib
 import multiprocessing
 import os
 import re
-import shutil
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +19,7 @@ import soundfile
 
 from after_ser.audio.checks import defect, duplicates
 from after_ser.audio.read import Clip, LongAudioError, UnreadableAudioError, read_clip
-from after_ser.runtime.atomic import read_tsv, write_tsv
+from after_ser.runtime.atomic import atomic_folder, read_tsv, write_tsv
 
 SAMPLE_RATE = 16000
 MANIFEST_COLUMNS = [
@@ -70,7 +68,7 @@ def convert_corpus(
     )
     audio, folder = Path(audio_dir), Path(manifest_tsv).parent
     names = file_names(index["utt"].tolist())
-    with _new_folder(audio) as temporary:
+    with atomic_folder(audio) as temporary:
         jobs = [
             _Job(source, os.fspath(temporary / name))
             for source, name in zip(index["path"], names, strict=True)
@@ -167,20 +165,6 @@ def _rate(path: str) -> int:
         return int(soundfile.info(path).samplerate)
     except soundfile.LibsndfileError:
         return SAMPLE_RATE
-
-
-@contextmanager
-def _new_folder(folder: Path) -> Iterator[Path]:
-    """Yield an empty folder beside `folder` that replaces it on success and vanishes otherwise."""
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    temporary.mkdir(parents=True)
-    try:
-        yield temporary
-        if folder.exists():
-            shutil.rmtree(folder)
-        os.replace(temporary, folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _check_complete(

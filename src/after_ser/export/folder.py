@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +9,7 @@ from typing import Any
 
 from after_ser.backbone.save import file_sha256
 from after_ser.errors import InputError
-from after_ser.runtime.atomic import read_json, write_json
+from after_ser.runtime.atomic import atomic_folder, read_json, write_json
 
 #: What was exported, and the SHA-256 of every other file of the folder.
 RECORD = "export.json"
@@ -24,15 +22,8 @@ def new_folder(target: Path) -> Iterator[Path]:
     Raises InputError where `target` holds anything but an earlier export that nobody has changed.
     """
     _expect_replaceable(target)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
-    temporary.mkdir(parents=True)
-    try:
-        yield temporary
-        if target.exists():
-            shutil.rmtree(target)
-        os.replace(temporary, target)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with atomic_folder(target) as folder:
+        yield folder
 
 
 def write_record(folder: Path, record: dict[str, Any]) -> None:
