@@ -127,7 +127,7 @@ def choose_preset(preferred: Path, fallback: Path) -> Path:
 
 
 def gpu_resources(configfile: Path) -> list[str]:
-    """Return the arguments that let as many GPU jobs run at once as this machine has places.
+    """Return the arguments that let as many GPU jobs run at once as this machine has room for.
 
     Nothing where it has no GPU, with a notice: jobs then run on the CPU, as many as cores allow.
     """

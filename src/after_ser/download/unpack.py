@@ -65,7 +65,7 @@ class _Writer:
         shown = _CONTROL.sub("?", name)[:100]
         return InputError(f"archive {self._archive.name}: {shown!r} {reason}; nothing was unpacked")
 
-    def place(self, name: str) -> Path | None:
+    def target(self, name: str) -> Path | None:
         """Return where a member of this name goes, None for what macOS leaves behind."""
         self._members += 1
         if self._members > self._limits.members:
@@ -82,12 +82,12 @@ class _Writer:
         return self._folder.joinpath(*parts)
 
     def folder(self, name: str) -> None:
-        path = self.place(name)
+        path = self.target(name)
         if path is not None:
             self._make(name, path)
 
     def file(self, name: str, size: int, read: Callable[[], IO[bytes]]) -> None:
-        path = self.place(name)
+        path = self.target(name)
         if path is None:
             return
         if self._bytes + size > self._most:

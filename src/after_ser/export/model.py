@@ -85,8 +85,8 @@ def _has_mask_embedding(start: Path) -> bool:
 def chosen_clips(seconds: Sequence[float]) -> list[int]:
     """Return at most CHECKED positions, evenly from the shortest to the longest clip."""
     order = np.argsort(np.asarray(seconds, dtype=float), kind="stable")
-    places = np.linspace(0, len(order) - 1, min(CHECKED, len(order))).round().astype(int)
-    return [int(order[place]) for place in dict.fromkeys(places.tolist())]
+    ranks = np.linspace(0, len(order) - 1, min(CHECKED, len(order))).round().astype(int)
+    return [int(order[rank]) for rank in dict.fromkeys(ranks.tolist())]
 
 
 def check_model(

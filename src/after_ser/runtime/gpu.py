@@ -44,13 +44,13 @@ class Gpu:
 
 @dataclass
 class Slot:
-    """A place on a GPU; the lock is held as long as the files are open."""
+    """A share of a GPU, or a whole one; the lock is held as long as the files are open."""
 
     device: str
     files: list[IO[str]] = field(default_factory=list)
 
     def release(self) -> None:
-        """Give the place back; it happens by itself when the process ends, however it ends."""
+        """Give it back; it happens by itself when the process ends, however it ends."""
         while self.files:
             self.files.pop().close()
 
@@ -200,9 +200,9 @@ def wait_for_slot(
     """
     waited = 0.0
     while True:
-        for place in range(sharing):
+        for number in range(sharing):
             for device in devices:
-                slot = _try(device, place, sharing, folder)
+                slot = _try(device, number, sharing, folder)
                 if slot is not None:
                     return slot
         if waited % _REMIND_S == 0:
@@ -215,12 +215,12 @@ def wait_for_slot(
         waited += _POLL_S
 
 
-def _try(device: str, place: int, sharing: int, folder: Path) -> Slot | None:
+def _try(device: str, number: int, sharing: int, folder: Path) -> Slot | None:
     name = re.sub(r"[^A-Za-z0-9-]", "_", device)
     slot = Slot(device)
     wanted = [(folder / name, fcntl.LOCK_EX if sharing == 1 else fcntl.LOCK_SH)]
     if sharing > 1:
-        wanted.append((folder / f"{name}.{place}", fcntl.LOCK_EX))
+        wanted.append((folder / f"{name}.{number}", fcntl.LOCK_EX))
     for path, kind in wanted:
         handle = open(path, "a", encoding="utf-8")  # noqa: SIM115  held for the process's life
         slot.files.append(handle)

@@ -8,7 +8,7 @@ articulation. Sizes are chosen so that classes overlap.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import astuple, dataclass, fields
 
 import numpy as np
 
@@ -90,7 +90,7 @@ EMOTIONS = tuple(_RATINGS)
 
 
 def _vector(expression: Expression) -> np.ndarray:
-    return np.array([getattr(expression, field.name) for field in fields(Expression)])
+    return np.array(astuple(expression))
 
 
 def centre(emotion: str) -> np.ndarray:

@@ -28,7 +28,7 @@ _SPEECH_LIMITS = (0.85, 2.25)  # seconds without the silence around it
 
 @dataclass(frozen=True)
 class _Event:
-    """A phoneme (None = pause) at its place, times in seconds."""
+    """A phoneme (None = pause) from start to end, in seconds."""
 
     phoneme: Phoneme | None
     start: float
@@ -123,6 +123,12 @@ def _amplitude(decibel: np.ndarray) -> np.ndarray:
     return np.where(decibel <= -59.0, 0.0, 10 ** (decibel / 20))
 
 
+def _position(events: list[_Event], times: np.ndarray) -> np.ndarray:
+    """Return how far into the utterance each time is, 0..1."""
+    start, end = events[0].start, events[-1].end
+    return np.clip((times - start) / (end - start), 0.0, 1.0)
+
+
 def _accents(events: list[_Event]) -> list[float]:
     return [
         (event.start + event.end) / 2
@@ -139,15 +145,14 @@ def _f0_track(
     draw: np.random.Generator,
 ) -> np.ndarray:
     """F0 in Hz: level, declination, slope, accents on stressed vowels, drift, tremor."""
-    start, end = events[0].start, events[-1].end
-    place = np.clip((times - start) / (end - start), 0.0, 1.0)
+    position = _position(events, times)
     span = 2**expression.f0_range
-    semitones = expression.f0_level + (expression.f0_slope - 1.5) * (place - 0.5)
+    semitones = expression.f0_level + (expression.f0_slope - 1.5) * (position - 0.5)
     for accent in _accents(events):
         height = 2.6 * span * draw.uniform(0.5, 1.4)
         semitones = semitones + height * np.exp(-0.5 * ((times - accent - 0.02) / 0.07) ** 2)
     # The boundary tone is where falling and rising utterances differ most.
-    final = np.clip((place - 0.75) / 0.25, 0.0, 1.0) ** 2
+    final = np.clip((position - 0.75) / 0.25, 0.0, 1.0) ** 2
     semitones = semitones + final * (0.8 * expression.f0_slope - 1.5 * span)
     drift = gaussian_filter1d(draw.normal(0.0, 1.0, len(times)), 12, mode="nearest")
     semitones = semitones + drift * 0.35 / (np.std(drift) + 1e-9)
@@ -158,9 +163,7 @@ def _f0_track(
 
 def _loudness_track(events: list[_Event], times: np.ndarray, expression: Expression) -> np.ndarray:
     """Level in dB within the utterance: stress, and the fall towards the end."""
-    start, end = events[0].start, events[-1].end
-    place = np.clip((times - start) / (end - start), 0.0, 1.0)
-    loudness = -3.0 * place**2 * (1.0 if expression.energy < 3 else 0.5)
+    loudness = -3.0 * _position(events, times) ** 2 * (1.0 if expression.energy < 3 else 0.5)
     for accent in _accents(events):
         strength = 2.0 + 2.0 * np.tanh(expression.f0_range)
         loudness = loudness + strength * np.exp(-0.5 * ((times - accent) / 0.07) ** 2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import ClassVar
 
@@ -80,11 +81,8 @@ class Layout(ABC):
 
 def interleave(women: Sequence[str], men: Sequence[str]) -> list[tuple[str, str]]:
     """Return (name, gender) in turn, so that the first n speakers are balanced."""
-    result = []
-    for place in range(max(len(women), len(men))):
-        result += [(name, "female") for name in women[place : place + 1]]
-        result += [(name, "male") for name in men[place : place + 1]]
-    return result
+    pairs = zip_longest(((name, "female") for name in women), ((name, "male") for name in men))
+    return [speaker for pair in pairs for speaker in pair if speaker is not None]
 
 
 def shuffled(slots: Sequence[Slot], draw: np.random.Generator) -> list[Slot]:

@@ -14,20 +14,8 @@ from after_ser.synthesis.emotion import ratings
 from after_ser.synthesis.layouts.base import Clip, Layout, Slot
 
 _SCENES = (
-    "impro01",
-    "script01_1",
-    "impro02",
-    "script02_1",
-    "impro03",
-    "script03_1",
-    "impro04",
-    "script01_2",
-    "impro05",
-    "script02_2",
-    "impro06",
-    "script01_3",
-    "impro07",
-    "script03_2",
+    *("impro01", "script01_1", "impro02", "script02_1", "impro03", "script03_1", "impro04"),
+    *("script01_2", "impro05", "script02_2", "impro06", "script01_3", "impro07", "script03_2"),
     "impro08",
 )
 _NAMES = {
@@ -110,10 +98,7 @@ class IemocapLayout(Layout):
                 transcription.append(f"{name} [{start:08.4f}-{end:08.4f}]: {clip.text}.")
                 start = end + 0.8
             folder = root / session / "dialog"
-            for kind, lines in (
-                ("EmoEvaluation", evaluation),
-                ("transcriptions", transcription),
-            ):
+            for kind, lines in (("EmoEvaluation", evaluation), ("transcriptions", transcription)):
                 write_text(folder / kind / f"{dialogue}.txt", "\n".join(lines) + "\n")
 
 
