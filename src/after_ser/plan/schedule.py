@@ -13,7 +13,7 @@ def wall_seconds(jobs: Sequence[PlannedJob], costs: Sequence[Cost], cores: int, 
     """Return the time until the last job ends, where each starts as soon as it can.
 
     List scheduling (Graham 1966) in the order of the plan; `gpus` counts the GPU jobs that may run
-    at once. A job that asks for more than there is gets what there is, as Snakemake does with cores.
+    at once. A job that asks for more than there is gets what there is, as with Snakemake's cores.
     """
     waits = {job.number: len(job.after) for job in jobs}
     followers: dict[int, list[int]] = {}
