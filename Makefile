@@ -115,7 +115,8 @@ lint: .venv/installed  ## linters and types
 	$(BIN)/mypy
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/python -m after_ser config-docs --check
-	$(BIN)/snakemake --lint
+	for config in config/demo-full.yaml tests/config/own.yaml tests/config/fewshot.yaml; do \
+	  $(BIN)/snakemake --lint --configfile $$config || exit 1; done
 
 refresh: .venv/installed  ## look again at the corpora for changed audio or labels (ARGS='--configfile ...')
 	$(SNAKEMAKE) $(ARGS) -R index_corpus --until index_corpus

@@ -4,36 +4,90 @@
 #   -> initial set -> round 0, 1, 2 ... -> scores -> tables, figures
 #
 # results/corpora/{corpus}/                what no setting of a run can change
-# results/{run}/{split}/<stage>/...        everything else; docs/architecture.md has the grammar
+# results/{run}/{split}/<stage>/...        everything else; src/after_ser/core/paths.py has all paths
 
+from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
+
+from after_ser import step_settings
+from after_ser.annotation.asked import Asked
+from after_ser.annotation.ending import Ending
+from after_ser.cluster.requests import Requests
+from after_ser.config import resolve
+from after_ser.config_checks import check_files
+from after_ser.core.paths import Paths, files_in, one_of
+from after_ser.errors import reraised_as
+from after_ser.grid import baseline_cells, cells
+from after_ser.owners import record_owner, record_run
+from after_ser.runtime.environment import set_job_environment
 
 min_version("9.27")
 
 # Snakemake merges configs, so the demo's must not be loaded beneath another. What any config takes
-# from config/base.yaml is added in rules/common.smk, where it is checked.
+# from config/base.yaml is added where it is resolved.
 if not workflow.configfiles:
 
     configfile: "config/config.yaml"
 
 
-include: "rules/common.smk"
-include: "rules/cluster.smk"
-include: "rules/people.smk"
+with reraised_as(WorkflowError):
+    check_files(workflow.configfiles)
+    CONFIG = resolve(config)
+
+set_job_environment(
+    CONFIG["threads"],
+    CONFIG["checkpoint_minutes"],
+    CONFIG["jobs_per_gpu"],
+    scheduled=workflow.remote_exec,
+    gpus_per_pretraining=CONFIG["gpus_per_pretraining"],
+)
+if workflow.is_main_process:
+    record_owner()
+
+RUN = CONFIG["run"]
+paths = Paths(RUN)
+REQUESTS = Requests(CONFIG)  # what jobs ask a cluster for
+ON_DEVICE = {"device": CONFIG["device"], "threads": CONFIG["threads"]}  # params
+CELLS = list(cells(CONFIG))
+BASELINE_CELLS = list(baseline_cells(CONFIG))
+TARGETS = []  # what a run is for: each file of rules adds its own
+# Where people are the oracle, the DAG ends at the first query that is not answered.
+PEOPLE = Asked(CONFIG, CELLS)
+with reraised_as(WorkflowError):
+    EVALUATED = [cell for cell in CELLS if PEOPLE.answered(cell)]
+ENDING = None
+if workflow.is_main_process and PEOPLE.cells:
+    ENDING = Ending(PEOPLE.current_state, PEOPLE.pages, workflow.dryrun)
 
 
 report: "workflow/report/workflow.rst"
+
+
+wildcard_constraints:
+    **dict.fromkeys(
+        ("arm", "backbone", "baseline", "corpus", "dataset", "protocol", "start"),
+        "[A-Za-z][A-Za-z0-9-]*",
+    ),
+    **dict.fromkeys(("fold", "seed", "round"), "[0-9]+"),
+    split="paper|released|own",
+    init="kmeans|random|oneshot",
+    strategy="[a-z_]+",
 
 
 # In the main process, once the jobs are known and before the first one starts. Only one such block
 # can be: a second one would replace it without a word.
 onstart:
     record_run(RUN)
-    check_cluster()
+    if workflow.executor_plugin.name == "slurm":
+        from after_ser.cluster.preflight import before_submission, submitted
+
+        with reraised_as(WorkflowError):
+            REQUESTS.nodes = before_submission(
+                workflow.executor_settings, submitted(workflow)
+            )
     if ENDING is not None:
         ENDING.started()
-    # Every finished job leaves a timer of the rate limiter that wakes the scheduler again and again
-    # until the end of the run: after 600 jobs the main process takes a third of a core.
+    # else each finished job leaves a timer that wakes the scheduler until the end of the run
     workflow.scheduler.job_rate_limiter = None
 
 
@@ -46,27 +100,28 @@ include: "rules/corpora.smk"
 include: "rules/datasets.smk"
 include: "rules/backbone.smk"
 include: "rules/tapt.smk"
-include: "rules/ptapt.smk"
 include: "rules/rounds.smk"
-include: "rules/annotation.smk"
-include: "rules/baselines.smk"
 include: "rules/report.smk"
-include: "rules/inside.smk"
-include: "rules/robustness.smk"
-include: "rules/outliers.smk"
-include: "rules/fewshot.smk"
-include: "rules/progress.smk"
+
+
+STUDIES = {
+    "annotation": PEOPLE.cells,
+    "baselines": BASELINE_CELLS,
+    "fewshot": "fewshot" in CONFIG,
+    "inside": CONFIG["inside"]["arms"],
+    "outliers": INJECTED,
+    "progress": True,  # its pages can be asked for by name
+    "ptapt": PSEUDO_LABELLED,
+    "robustness": "robustness" in CONFIG["tables"],
+}
+for study, wanted in STUDIES.items():
+    if wanted:
+
+        include: f"rules/studies/{study}.smk"
 
 
 rule all:
     default_target: True
     input:
-        PEOPLE.targets(),
-        table_files(),
-        figure_files(),
-        inside_pages(),
-        # named here, so that one that was lost is made again
-        metrics_files(),
-        baseline_files(),
-        audit_files(),
+        TARGETS,
     localrule: True

@@ -5,33 +5,24 @@ MAKES results/{run}/backbone/{backbone}/ (a Hugging Face checkpoint folder),
       results/{run}/{split}/latents/{backbone}/pretrained/{dataset}/
 """
 
-SCRATCH = [name for name, one in CONFIG["backbones"].items() if "scratch" in one]
+from after_ser.core.paths import CHECKPOINT, LATENTS
+from after_ser.step_settings import METHODS
 
-
-def pretraining(wildcards):
-    """How a backbone is pre-trained here, and on whose speech."""
-    return CONFIG["backbones"][wildcards.backbone]["pretraining"]
-
-
-def latents_in(folder):
-    """The outputs of a rule that writes frozen CNN outputs."""
-    return {
-        "latents": f"{folder}/latents.npy",
-        "index": f"{folder}/index.tsv",
-        "means": f"{folder}/means.npy",
-        "timing": f"{folder}/timing.json",
-    }
+# How each backbone is pre-trained that is made here, and on whose speech.
+PRETRAINING = {
+    name: backbone["pretraining"]
+    for name, backbone in CONFIG["backbones"].items()
+    if "scratch" in backbone
+}
 
 
 rule pretrain_backbone:
     input:
         manifests=lambda w: expand(
-            f"{paths.corpus}/manifest.tsv", corpus=pretraining(w)["corpora"]
+            f"{paths.corpus}/manifest.tsv", corpus=PRETRAINING[w.backbone]["corpora"]
         ),
     output:
-        config=f"{paths.backbone}/config.json",
-        weights=f"{paths.backbone}/model.safetensors",
-        preprocessor=f"{paths.backbone}/preprocessor_config.json",
+        **files_in(paths.backbone, CHECKPOINT),
         origin=f"{paths.backbone}/origin.json",
         log=f"{paths.backbone}/log.tsv",
         validation=f"{paths.backbone}/validation.tsv",
@@ -40,21 +31,21 @@ rule pretrain_backbone:
     log:
         f"{paths.logs}/pretrain_backbone/{{backbone}}.log",
     wildcard_constraints:
-        backbone=one_of(SCRATCH),
+        backbone=one_of(PRETRAINING),
     conda:
         "../envs/environment.yaml"
     threads: REQUESTS.cpus("pretrain_backbone")
     resources:
         **REQUESTS.of("pretrain_backbone"),
-        accumulation=lambda w: pretraining(w)["accumulation"],  # no param: another one makes no result old
+        accumulation=lambda w: PRETRAINING[w.backbone]["accumulation"],  # no param: another one makes no result old
     params:
         **ON_DEVICE,
         method_version=METHODS["pretrain"],
-        corpora=lambda w: list(pretraining(w)["corpora"]),
-        use=lambda w: pretraining(w)["corpora"],
+        corpora=lambda w: list(PRETRAINING[w.backbone]["corpora"]),
+        use=lambda w: PRETRAINING[w.backbone]["corpora"],
         arch=lambda w: CONFIG["backbones"][w.backbone]["scratch"],
         settings=lambda w: step_settings.of_pretraining(CONFIG, w.backbone),
-        seed=lambda w: pretraining(w)["seed"],
+        seed=lambda w: PRETRAINING[w.backbone]["seed"],
         state=f"{paths.state}/backbone/{{backbone}}",
     message:
         "Pre-training backbone {wildcards.backbone} from scratch"
@@ -92,14 +83,12 @@ rule pretraining_figure:
 
 rule materialise_backbone:
     output:
-        config=f"{paths.backbone}/config.json",
-        weights=f"{paths.backbone}/model.safetensors",
-        preprocessor=f"{paths.backbone}/preprocessor_config.json",
+        **files_in(paths.backbone, CHECKPOINT),
         origin=f"{paths.backbone}/origin.json",
     log:
         f"{paths.logs}/materialise_backbone/{{backbone}}.log",
     wildcard_constraints:
-        backbone=one_of(sorted(set(CONFIG["backbones"]) - set(SCRATCH))),
+        backbone=one_of(sorted(set(CONFIG["backbones"]) - set(PRETRAINING))),
     localrule: True
     conda:
         "../envs/environment.yaml"
@@ -120,7 +109,7 @@ rule pretrained_latents:
         weights=f"{paths.backbone}/model.safetensors",
         manifest=paths.manifest,
     output:
-        **latents_in(paths.pretrained_latents),
+        **files_in(paths.pretrained_latents, LATENTS),
     log:
         f"{paths.split_logs}/latents/{{backbone}}/pretrained/{{dataset}}.log",
     conda:

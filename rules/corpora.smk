@@ -4,18 +4,14 @@ REQUIRES the releases themselves (config: corpora.<name>.root), or nothing (synt
 MAKES results/corpora/{corpus}/{index,manifest,rejected}.tsv and audio/
 """
 
+from after_ser.config import corpus_root
 
-def release(wildcards):
-    """The release folder of a synthetic corpus, which has to be written first."""
-    if "synthetic" in CONFIG["corpora"][wildcards.corpus]:
-        return f"{paths.corpus}/release".format(**wildcards)
-    return []
-
-
-def synthetic_layout(wildcards):
-    """What the synthesiser writes: a corpus's layout, or speech for backbone pre-training."""
-    corpus = CONFIG["corpora"][wildcards.corpus]
-    return "pretraining" if corpus["synthetic"]["pretraining"] else corpus["layout"]
+# The release folder of each synthetic corpus, which has to be written first.
+RELEASES = {
+    name: f"{paths.corpus}/release".format(corpus=name)
+    for name, corpus in CONFIG["corpora"].items()
+    if "synthetic" in corpus
+}
 
 
 # Fetches what may be fetched. A corpus's folder is no output: no rule deletes or writes into it.
@@ -46,7 +42,12 @@ rule synthesise_corpus:
         **REQUESTS.of("synthesise_corpus"),
     params:
         method_version="synthesise-1",
-        layout=synthetic_layout,
+        # of a corpus, or speech for backbone pre-training
+        layout=lambda w: (
+            "pretraining"
+            if CONFIG["corpora"][w.corpus]["synthetic"]["pretraining"]
+            else CONFIG["corpora"][w.corpus]["layout"]
+        ),
         clips=lambda w: CONFIG["corpora"][w.corpus]["synthetic"]["clips"],
         speakers=lambda w: CONFIG["corpora"][w.corpus]["synthetic"]["speakers"],
         seed=lambda w: CONFIG["corpora"][w.corpus]["synthetic"]["seed"],
@@ -58,7 +59,7 @@ rule synthesise_corpus:
 
 rule index_corpus:
     input:
-        release=release,
+        release=lambda w: RELEASES.get(w.corpus, []),
     output:
         index=f"{paths.corpus}/index.tsv",
     log:
@@ -72,7 +73,7 @@ rule index_corpus:
         corpus=lambda w: w.corpus,
         layout=lambda w: CONFIG["corpora"][w.corpus]["layout"],
         # a user's root is no input, so that planning needs no data
-        root=lambda w: release(w) or corpus_root(CONFIG, w.corpus),
+        root=lambda w: RELEASES.get(w.corpus) or corpus_root(CONFIG, w.corpus),
         options=lambda w: CONFIG["corpora"][w.corpus]["options"],
     message:
         "Reading names, labels and checksums of {wildcards.corpus}"

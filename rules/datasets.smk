@@ -4,39 +4,29 @@ REQUIRES results/corpora/{corpus}/{manifest,rejected}.tsv
 MAKES results/{run}/{split}/datasets/{dataset}/{manifest,dropped,fold*}.tsv, audit.json
 """
 
+from after_ser.grid import dataset_splits, folds, reserved_speakers
+
+# The corpora of each dataset, its target first, and the datasets into which clips are injected.
+MEMBERS = {
+    name: [one["target"], *one["extra"]] for name, one in CONFIG["datasets"].items()
+}
 INJECTED = [name for name, one in CONFIG["datasets"].items() if "inject" in one]
 
-
-def members(wildcards):
-    """The corpora of a dataset, its target first."""
-    dataset = CONFIG["datasets"][wildcards.dataset]
-    return [dataset["target"], *dataset["extra"]]
-
-
-def of_members(key):
-    """A param with what the config says of each of a dataset's corpora under `key`."""
-    return lambda w: {name: CONFIG["corpora"][name][key] for name in members(w)}
-
-
-def injected_list(wildcards):
-    """The list of injected clips, for a dataset that has some."""
-    return paths.injected.format(**wildcards) if wildcards.dataset in INJECTED else []
-
-
-def every_fold(ending):
-    """An input: a file of each of a dataset's folds."""
-    return lambda w: expand(
-        paths.of_fold + ending,
-        split=w.split,
-        dataset=w.dataset,
-        fold=folds(CONFIG, w.dataset),
-    )
+# named here, so that one that was lost is made again
+TARGETS += [
+    f"{paths.dataset}/audit.json".format(split=split, dataset=dataset)
+    for split, dataset in dataset_splits(CONFIG)
+]
 
 
 rule merge_corpora:
     input:
-        manifests=lambda w: expand(f"{paths.corpus}/manifest.tsv", corpus=members(w)),
-        rejected=lambda w: expand(f"{paths.corpus}/rejected.tsv", corpus=members(w)),
+        manifests=lambda w: expand(
+            f"{paths.corpus}/manifest.tsv", corpus=MEMBERS[w.dataset]
+        ),
+        rejected=lambda w: expand(
+            f"{paths.corpus}/rejected.tsv", corpus=MEMBERS[w.dataset]
+        ),
     output:
         manifest=paths.manifest,
         dropped=f"{paths.dataset}/dropped.tsv",
@@ -50,11 +40,15 @@ rule merge_corpora:
         **REQUESTS.of("merge_corpora"),
     params:
         method_version="merge-1",
-        corpora=members,
-        layouts=of_members("layout"),
-        labels=of_members("labels"),
+        corpora=lambda w: MEMBERS[w.dataset],
+        layouts=lambda w: {
+            c: CONFIG["corpora"][c]["layout"] for c in MEMBERS[w.dataset]
+        },
+        labels=lambda w: {c: CONFIG["corpora"][c]["labels"] for c in MEMBERS[w.dataset]},
         reserved=reserved_speakers(CONFIG),
-        max_rejected_share=of_members("max_rejected_share"),
+        max_rejected_share=lambda w: {
+            c: CONFIG["corpora"][c]["max_rejected_share"] for c in MEMBERS[w.dataset]
+        },
         classes=CONFIG["classes"],
     message:
         "Merging the corpora of {wildcards.dataset}"
@@ -65,7 +59,7 @@ rule merge_corpora:
 rule make_fold:
     input:
         manifest=paths.manifest,
-        injected=injected_list,
+        injected=lambda w: paths.injected.format(**w) if w.dataset in INJECTED else [],
     output:
         fold=paths.fold,
         balance=f"{paths.of_fold}.balance.tsv",
@@ -90,9 +84,11 @@ rule make_fold:
 rule audit_dataset:
     input:
         manifest=paths.manifest,
-        injected=injected_list,
-        folds=every_fold(".tsv"),
-        balance=every_fold(".balance.tsv"),
+        injected=lambda w: paths.injected.format(**w) if w.dataset in INJECTED else [],
+        folds=lambda w: expand(paths.fold, fold=folds(CONFIG, w.dataset), **w),
+        balance=lambda w: expand(
+            f"{paths.of_fold}.balance.tsv", fold=folds(CONFIG, w.dataset), **w
+        ),
     output:
         audit=report(
             f"{paths.dataset}/audit.json",

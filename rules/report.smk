@@ -2,13 +2,15 @@
 
 What a table or figure is made of and by stands in src/after_ser/reporting/registry.py.
 
-REQUIRED INPUTS: metrics.json and timing.json of every cell, and what reporting/sources.py names
-OUTPUTS: results/{run}/{config.yaml,scores.tsv,times.tsv}, results/{run}/{tables,figures}/
+REQUIRES metrics.json and timing.json of every cell, and what reporting/sources.py names
+MAKES results/{run}/{config.yaml,scores.tsv,times.tsv}, results/{run}/{tables,figures}/
 """
 
-from after_ser.evaluation.resolved import read_config
-from after_ser.reporting.registry import shown_in
-from after_ser.reporting.sources import Wanted, source_files
+from after_ser.evaluation.resolved import kept_config
+from after_ser.grid import score_files
+from after_ser.people import is_own
+from after_ser.reporting.registry import labels_of, shown_in
+from after_ser.reporting.sources import inputs_of
 
 TABLES = shown_in("tables", CONFIG)
 FIGURES = shown_in("figures", CONFIG)
@@ -18,111 +20,42 @@ config["captions"] = {
 }
 
 
-@cache
-def scored_cells():
-    """Every evaluated cell of the config; of a run that asks people, those they have answered."""
-    return [cell for cell in cells(CONFIG) if PEOPLE.answered(cell)]
+# The cells of each arm's largest budget, by (dataset, arm).
+LARGEST = {}
+for cell in EVALUATED:
+    LARGEST.setdefault((cell.dataset, cell.arm), []).append(cell)
+for key, own in LARGEST.items():
+    LARGEST[key] = [cell for cell in own if cell.round == max(c.round for c in own)]
+# The backbones of cells, or the run's own where it has no tables.
+USED = {cell.backbone for cell in CELLS}
+if not TABLES and not FIGURES:
+    USED = {CONFIG["backbone"]}
 
-
-@cache
-def last_cells():
-    """The cells of each arm's largest budget, by (dataset, arm)."""
-    by_arm = {}
-    for cell in scored_cells():
-        by_arm.setdefault((cell.dataset, cell.arm), []).append(cell)
-    return {
-        key: [cell for cell in own if cell.round == max(c.round for c in own)]
-        for key, own in by_arm.items()
-    }
-
-
-def metrics_files():
-    """The metrics.json of every cell."""
-    return list({cell.metrics: None for cell in scored_cells()})
-
-
-def score_files(wildcards):
-    """The metrics and timing files that scores.tsv and times.tsv are made of."""
-    found = {}
-    for cell in scored_cells():
-        found[cell.metrics] = None
-        found.update((path, None) for _, path in cell.lineage)
-    return list(found)
-
-
-def table_files():
-    """Every table of the config, in all its formats, and the scores behind them."""
-    files = [
+if EVALUATED or not is_own(CONFIG):
+    TARGETS += [
         f"{paths.tables}/{name}.{suffix}"
         for _, names in TABLES
         for name in names
         for suffix in ("tsv", "md", "tex", "html")
     ]
-    if is_own(CONFIG):  # no test clips, hence no scores of them
-        return files if scored_cells() else []
-    files += [paths.scores] if scored_cells() else []
-    return files + ([paths.baseline_scores] if baseline_files() else [])
-
-
-def figure_files():
-    """Every figure of the config, in all its formats, and a confusion matrix per arm."""
-    files = [
-        f"{paths.figures}/{name}.{suffix}"
-        for _, names in FIGURES
-        for name in names
-        for suffix in ("svg", "png", "html", "tsv")
+TARGETS += [
+    f"{paths.figures}/{name}.{suffix}"
+    for _, names in FIGURES
+    for name in names
+    for suffix in ("svg", "png", "html", "tsv")
+]
+TARGETS += [
+    f"{paths.figures}/pretraining/{backbone}.{suffix}"
+    for backbone in sorted(USED & set(PRETRAINING))
+    for suffix in ("svg", "png")
+]
+if not is_own(
+    CONFIG
+):  # people's own speech has no test clips, and so no scores of them
+    TARGETS += [paths.scores] if EVALUATED else []
+    TARGETS += [
+        f"{paths.figures}/confusion/{dataset}/{arm}.png" for dataset, arm in LARGEST
     ]
-    files += [
-        f"{paths.figures}/pretraining/{backbone}.{suffix}"
-        for backbone in pretrained_here()
-        for suffix in ("svg", "png")
-    ]
-    return files + [
-        f"{paths.figures}/confusion/{dataset}/{arm}.png"
-        for dataset, arm in last_cells()
-        if not is_own(CONFIG)
-    ]
-
-
-def pretrained_here():
-    """The backbones that this run pre-trains: its cells', or its own where it has no tables."""
-    used = {cell.backbone for cell in cells(CONFIG)}
-    if not TABLES and not FIGURES:
-        used = {CONFIG["backbone"]}
-    return sorted(used & set(SCRATCH))
-
-
-def inputs_of(section, entry):
-    """The function that returns the inputs of a table or figure, by name."""
-
-    def inputs(wildcards):
-        item = CONFIG[section][wildcards.get("name", entry.name)]
-        wanted = Wanted(CONFIG, item, scored_cells())
-        return source_files((*entry.reads, *entry.unread), wanted)
-
-    return inputs
-
-
-def labels_of(kind, entry, **more):
-    """The function that returns what the report calls a table or figure."""
-
-    def labels(wildcards):
-        return {kind: entry.label_of(wildcards.get("name", entry.name)), **more}
-
-    return labels
-
-
-def saved_config(wildcards):
-    """The configuration as it is kept with the results: as it lies there, if that says the same.
-
-    Snakemake compares params as text, and the order of keys is no setting.
-    """
-    new = step_settings.saved(CONFIG)
-    try:
-        old = read_config(paths.config)
-    except (OSError, InputError):
-        return new
-    return old if old == new else new
 
 
 rule save_config:
@@ -134,7 +67,7 @@ rule save_config:
     conda:
         "../envs/environment.yaml"
     params:
-        config=saved_config,
+        config=lambda w: kept_config(CONFIG),
     message:
         "Saving the resolved configuration of {RUN}"
     script:
@@ -143,7 +76,7 @@ rule save_config:
 
 rule gather_scores:
     input:
-        files=score_files,
+        files=lambda w: score_files(EVALUATED),
         config=paths.config,
     output:
         scores=paths.scores,
@@ -172,7 +105,7 @@ for table, names in TABLES:
         name:
             table.rule
         input:
-            unpack(inputs_of("tables", table)),
+            unpack(partial(inputs_of, CONFIG, EVALUATED, "tables", table)),
             config=paths.config,
         output:
             **{key: file + ending for key, ending in table.also.items()},
@@ -183,7 +116,7 @@ for table, names in TABLES:
                 f"{file}.html",
                 caption="../workflow/report/caption.rst",
                 category="Tables",
-                labels=labels_of("table", table),
+                labels=partial(labels_of, "table", table),
             ),
         log:
             f"{paths.logs}/{name}{table.suffix}.log",
@@ -212,7 +145,7 @@ for figure, names in FIGURES:
         name:
             figure.rule
         input:
-            unpack(inputs_of("figures", figure)),
+            unpack(partial(inputs_of, CONFIG, EVALUATED, "figures", figure)),
             config=paths.config,
         output:
             svg=f"{file}.svg",
@@ -220,13 +153,13 @@ for figure, names in FIGURES:
                 f"{file}.png",
                 caption="../workflow/report/caption.rst",
                 category="Figures",
-                labels=labels_of("figure", figure, format="png"),
+                labels=partial(labels_of, "figure", figure, format="png"),
             ),
             html=report(
                 f"{file}.html",
                 caption="../workflow/report/caption.rst",
                 category="Figures",
-                labels=labels_of("figure", figure, format="interactive"),
+                labels=partial(labels_of, "figure", figure, format="interactive"),
             ),
             tsv=f"{file}.tsv",
         log:
@@ -247,7 +180,7 @@ for figure, names in FIGURES:
 rule confusion:
     input:
         config=paths.config,
-        metrics=lambda w: [cell.metrics for cell in last_cells()[w.dataset, w.arm]],
+        metrics=lambda w: [cell.metrics for cell in LARGEST[w.dataset, w.arm]],
     output:
         png=report(
             f"{paths.figures}/confusion/{{dataset}}/{{arm}}.png",
@@ -260,8 +193,6 @@ rule confusion:
         tsv=f"{paths.figures}/confusion/{{dataset}}/{{arm}}.tsv",
     log:
         f"{paths.logs}/confusion/{{dataset}}/{{arm}}.log",
-    wildcard_constraints:
-        arm="[A-Za-z][A-Za-z0-9-]*",
     localrule: True
     conda:
         "../envs/environment.yaml"

@@ -13,128 +13,59 @@ clips and labels. (It has to be a file: Snakemake does not look at the params of
 `ancient` input leads to from another job of the plan.)
 """
 
+from functools import partial
+
+from after_ser.acquisition.registry import STRATEGIES
+from after_ser.core.paths import FIT_FILES
+from after_ser.grid import fit_at
+
 # Strategies that the scores in pool.tsv are enough for, and those that read more than that.
 FROM_SCORES = sorted(name for name in STRATEGIES if not STRATEGIES[name].reads)
 FROM_FEATURES = sorted(name for name in STRATEGIES if STRATEGIES[name].reads)
-SIMULATED = [name for name in CONFIG["protocols"] if name not in HUMAN]
+SIMULATED = [name for name in CONFIG["protocols"] if name not in PEOPLE.protocols]
 ITERATIVE = "kmeans|random"  # the values of {init} but oneshot
+# The fit that a job's wildcards name: it knows where everything is that it depends on.
+fit = partial(fit_at, CONFIG)
 
-
-def fit(wildcards):
-    """The fit that a job's wildcards name: it knows where everything is that it depends on."""
-    return fit_at(CONFIG, dict(wildcards.items()))
-
-
-def previous_round(wildcards, name):
-    """A file of the round before; round 0 is shared by all strategies (and some protocols)."""
-    return f"{fit(wildcards).previous_folder}/{name}"
-
-
-def previous_model(wildcards):
-    """The model of the round before.
-
-    ancient: what makes a round old is its labelled set, not a model that was written again.
-    """
-    files = ("model/model.safetensors", "model/config.json")
-    return [ancient(previous_round(wildcards, name)) for name in files]
-
-
-def model_to_warm_start(wildcards):
-    """The model of the round before, where the protocol goes on from it."""
-    warm = CONFIG["protocols"][wildcards.protocol]["warm_start"]
-    return previous_model(wildcards) if warm and wildcards.init != "oneshot" else []
-
-
-def start_weights(wildcards):
-    """The checkpoint that fine-tuning starts from."""
-    return f"{fit(wildcards).start_folder}/model.safetensors"
-
-
-def start_latents(wildcards):
-    """The frozen CNN outputs of the start checkpoint."""
-    return f"{fit(wildcards).latents_folder}/latents.npy"
-
-
-def backbone_latents(wildcards):
-    """The pre-trained model's CNN outputs: what is clustered has no start (section 3.2)."""
-    return f"{paths.pretrained_latents}/latents.npy".format(**wildcards)
-
-
-def read_by_query(wildcards):
-    """What the features of a strategy are computed from, by the names its registry entry uses.
-
-    All of it is frozen with the query.
-    """
-    files = {
-        "model": previous_model(wildcards),
-        "latents": [ancient(start_latents(wildcards))],
-        "cnn_latents": [ancient(backbone_latents(wildcards))],
-        "surprisal": [ancient(f"{fit(wildcards).latents_folder}/surprisal.npy")],
-    }
-    return {name: files[name] for name in sorted(STRATEGIES[wildcards.strategy].reads)}
-
-
-def fitted_fold(wildcards):
-    """The fold that is fitted: of people's answers, val has the clips that they labelled."""
-    answered = wildcards.protocol in HUMAN
-    fold = f"{paths.of_fold}.answered.tsv" if answered else paths.fold
-    return fold.format(**wildcards)
-
-
-def fitted_manifest(wildcards):
-    """The manifest that val's and test's labels are read from."""
-    answered = wildcards.protocol in HUMAN
-    manifest = f"{paths.of_fold}.answered.manifest.tsv" if answered else paths.manifest
-    return manifest.format(**wildcards)
-
-
-def fraction(wildcards):
-    """The labelled fraction of a round; round 0's path has no wildcard for it."""
-    return CONFIG["budget"][int(wildcards.get("round", 0))]
-
-
-def queried_fraction(wildcards):
-    """The labelled fraction that a round's query brings, which is one step more when shifted."""
-    shift = CONFIG["protocols"][wildcards.protocol]["budget_shift"]
-    return labelled_fraction(CONFIG["budget"], int(wildcards.round), shift)
-
-
-def oracle_settings(wildcards):
-    """How the simulated annotators of a protocol err, or how people's answers are counted."""
-    return CONFIG["protocols"][wildcards.protocol]["oracle"]
-
-
-def fit_files(folder):
-    """The outputs of a fit."""
-    return {
-        "metrics": f"{folder}/metrics.json",
-        "predictions": f"{folder}/predictions.tsv",
-        "pool": f"{folder}/pool.tsv",
-        "history": f"{folder}/history.tsv",
-        "timing": f"{folder}/timing.json",
-        "weights": f"{folder}/model/model.safetensors",
-        "config": f"{folder}/model/config.json",
-    }
-
-
-# Params that a rule shares with the same rule for people's answers, or for round 0.
+# Inputs and params that a rule shares with the one for people's answers, or for round 0.
+QUERIED = {
+    "pool": lambda w: ancient(f"{fit(w).previous_folder}/pool.tsv"),
+    "settings": f"{paths.start}/settings.json",
+    "labelled": lambda w: f"{fit(w).previous_folder}/labelled.tsv",
+    "manifest": paths.manifest,
+}
+# What the features of a strategy are computed from, which is frozen with the query.
+SEEN = unpack(
+    lambda w: {name: ancient(path) for name, path in fit(w).read_by_query.items()}
+)
+FITTED = {
+    "fold": lambda w: fit(w).fitted_fold,
+    "manifest": lambda w: fit(w).fitted_manifest,
+    "latents": lambda w: f"{fit(w).latents_folder}/latents.npy",
+    "start": lambda w: f"{fit(w).start_folder}/model.safetensors",
+}
 INITIAL = {
     "settings": lambda w: step_settings.of_initial(CONFIG, w.protocol),
     "fraction": CONFIG["budget"][0],
     "classes": CONFIG["classes"],
 }
 QUERY = {
-    "fraction": queried_fraction,
+    "fraction": lambda w: step_settings.queried_fraction(
+        CONFIG, w.protocol, int(w.round)
+    ),
     "options": lambda w: step_settings.of_strategy(CONFIG, w.strategy),
     "classes": CONFIG["classes"],
 }
 FIT = {
     "settings": lambda w: step_settings.of_fit(CONFIG, w.protocol),
-    "fraction": fraction,
-    "step": lambda w: [w.get("strategy", ""), int(w.get("round", 0))],
+    "fraction": lambda w: CONFIG["budget"][fit(w).round],
+    "step": lambda w: [fit(w).strategy, fit(w).round],
     "classes": CONFIG["classes"],
     **ON_DEVICE,
 }
+
+# named here, so that one that was lost is made again
+TARGETS += dict.fromkeys(cell.metrics for cell in EVALUATED)
 
 
 rule save_settings:
@@ -159,11 +90,14 @@ rule save_settings:
         "../workflow/scripts/save_settings.py"
 
 
+# The backbone's latents are clustered whatever the start is (section 3.2).
 rule initial_set:
     input:
         fold=paths.fold,
         manifest=paths.manifest,
-        latents=lambda w: backbone_latents(w) if w.init == "kmeans" else [],
+        latents=lambda w: (
+            f"{fit(w).pretrained_latents}/latents.npy" if w.init == "kmeans" else []
+        ),
     output:
         initial=f"{paths.seed}/initial.tsv",
         labelled=f"{paths.round0}/labelled.tsv",
@@ -180,7 +114,7 @@ rule initial_set:
     params:
         **INITIAL,
         method_version="initial-1",
-        oracle=oracle_settings,
+        oracle=lambda w: CONFIG["protocols"][w.protocol]["oracle"],
     message:
         "Initial set ({wildcards.init}), fold {wildcards.fold}, seed {wildcards.seed}"
     script:
@@ -189,10 +123,7 @@ rule initial_set:
 
 rule acquire:
     input:
-        pool=lambda w: ancient(previous_round(w, "pool.tsv")),
-        settings=f"{paths.start}/settings.json",
-        labelled=lambda w: previous_round(w, "labelled.tsv"),
-        manifest=paths.manifest,
+        **QUERIED,
     output:
         query=f"{paths.round}/query.tsv",
         labelled=f"{paths.round}/labelled.tsv",
@@ -213,7 +144,7 @@ rule acquire:
     params:
         **QUERY,
         method_version="acquire-1",
-        oracle=oracle_settings,
+        oracle=lambda w: CONFIG["protocols"][w.protocol]["oracle"],
     message:
         "{wildcards.strategy} chooses the clips of round {wildcards.round}"
     script:
@@ -224,11 +155,8 @@ rule acquire:
 # what the start model made of every clip. Everything but the clips is frozen with the query.
 rule acquire_with_features:
     input:
-        unpack(read_by_query),
-        pool=lambda w: ancient(previous_round(w, "pool.tsv")),
-        settings=f"{paths.start}/settings.json",
-        labelled=lambda w: previous_round(w, "labelled.tsv"),
-        manifest=paths.manifest,
+        SEEN,
+        **QUERIED,
     output:
         query=f"{paths.round}/query.tsv",
         labelled=f"{paths.round}/labelled.tsv",
@@ -249,24 +177,22 @@ rule acquire_with_features:
         **QUERY,
         **ON_DEVICE,
         method_version="acquire-features-1",
-        oracle=oracle_settings,
+        oracle=lambda w: CONFIG["protocols"][w.protocol]["oracle"],
     message:
         "{wildcards.strategy} looks at the pool and chooses the clips of round {wildcards.round}"
     script:
         "../workflow/scripts/acquire.py"
 
 
-# A round of an iterative arm, or one budget of a one-shot arm.
+# A round of an iterative arm, or one budget of a one-shot arm. What makes it old is its labelled
+# set, and not that the model of the round before, which it may start from, was written again.
 rule fit_round:
     input:
+        **FITTED,
         labelled=f"{paths.round}/labelled.tsv",
-        fold=fitted_fold,
-        manifest=fitted_manifest,
-        latents=start_latents,
-        start=start_weights,
-        previous=model_to_warm_start,
+        previous=lambda w: ancient(fit(w).warm_start_files),
     output:
-        **fit_files(paths.round),
+        **files_in(paths.round, FIT_FILES),
     log:
         f"{paths.round}/log/fit.log",
     conda:
@@ -276,7 +202,7 @@ rule fit_round:
         **REQUESTS.of("fit_round"),
     params:
         **FIT,
-        method_version=METHODS["fit"],
+        method_version=step_settings.METHODS["fit"],
     message:
         "Fine-tuning round {wildcards.round}: {wildcards.start}, {wildcards.init}, "
         "{wildcards.strategy}, fold {wildcards.fold}, seed {wildcards.seed}"
@@ -286,20 +212,17 @@ rule fit_round:
 
 use rule fit_round as fit_round0 with:
     input:
+        **FITTED,
         labelled=f"{paths.round0}/labelled.tsv",
-        fold=fitted_fold,
-        manifest=fitted_manifest,
-        latents=start_latents,
-        start=start_weights,
     output:
-        **fit_files(paths.round0),
+        **files_in(paths.round0, FIT_FILES),
     log:
         f"{paths.round0}/log/fit.log",
     wildcard_constraints:
         init=ITERATIVE,
     params:
         **FIT,
-        method_version=METHODS["fit of round 0"],
+        method_version=step_settings.METHODS["fit of round 0"],
     message:
         "Fine-tuning round 0, shared by all strategies: {wildcards.start}, {wildcards.init}, "
         "fold {wildcards.fold}, seed {wildcards.seed}"
@@ -323,8 +246,8 @@ rule oneshot_subset:
         runtime=10,
     params:
         method_version="oneshot-1",
-        fraction=fraction,
-        oracle=oracle_settings,
+        fraction=lambda w: CONFIG["budget"][int(w.round)],
+        oracle=lambda w: CONFIG["protocols"][w.protocol]["oracle"],
         classes=CONFIG["classes"],
     message:
         "Random subset of budget {wildcards.round}, fold {wildcards.fold}, seed {wildcards.seed}"

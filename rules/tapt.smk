@@ -5,6 +5,8 @@ REQUIRES results/{run}/backbone/{backbone}/model.safetensors,
 MAKES results/{run}/{split}/tapt/... and latents/... of start {start}
 """
 
+from after_ser.starts import start_uses_labels
+
 PSEUDO_LABELLED = [name for name in CONFIG["tapt"] if start_uses_labels(CONFIG, name)]
 # What tells a run of TAPT from the others.
 TAPT_RUN = {
@@ -20,9 +22,7 @@ rule tapt:
         manifest=paths.manifest,
         fold=paths.fold,
     output:
-        config=f"{paths.tapt}/config.json",
-        weights=f"{paths.tapt}/model.safetensors",
-        preprocessor=f"{paths.tapt}/preprocessor_config.json",
+        **files_in(paths.tapt, CHECKPOINT),
         log=f"{paths.tapt}/log.tsv",
         timing=f"{paths.tapt}/timing.json",
         summary=f"{paths.tapt}/summary.json",
@@ -53,7 +53,7 @@ use rule pretrained_latents as tapt_latents with:
         weights=f"{paths.tapt}/model.safetensors",
         manifest=paths.manifest,
     output:
-        **latents_in(paths.tapt_latents),
+        **files_in(paths.tapt_latents, LATENTS),
     log:
         f"{paths.split_logs}/latents/{paths.tapt_run}.log",
     params:

@@ -8,7 +8,7 @@ from textwrap import dedent
 
 import pytest
 import yaml
-from workflow_runs import TINY, planned_jobs
+from workflow_runs import TINY, planned_jobs, snakemake
 
 from after_ser.cluster.rules import LOCAL_RULES
 from after_ser.cluster.rules import RULES as SUBMITTED
@@ -31,7 +31,7 @@ HEAVY_INPUTS = ("audio", "latents", "safetensors", "surprisal", "embeddings", "r
 def rules():
     """Name of every rule -> its text; `use rule` inherits what it does not say."""
     found = {}
-    for file in [ROOT / "Snakefile", *sorted((ROOT / "rules").glob("*.smk"))]:
+    for file in [ROOT / "Snakefile", *sorted((ROOT / "rules").rglob("*.smk"))]:
         text = file.read_text(encoding="utf-8")
         for block in re.split(r"\n(?=rule |use rule |    rule:)", text):
             if match := re.match(r"(?:rule|use rule \w+ as) (\w+)", block):
@@ -64,19 +64,34 @@ def test_every_other_rule_asks_for_what_it_needs():
     assert set(LOCAL_RULES) <= CHEAP | FETCHES
 
 
+@pytest.mark.parametrize(
+    ("config", "study", "others"),
+    [
+        ("tiny", {"fit_round", "fit_baseline"}, {"ask", "ptapt", "fewshot_adapt", "robustness"}),
+        ("fewshot", {"fewshot_adapt"}, {"ask", "ptapt", "robustness", "fit_baseline", "inside"}),
+        ("own", {"ask", "publish_query"}, {"ptapt", "fewshot_adapt", "inject_outliers"}),
+    ],
+)
+def test_the_rules_of_a_study_are_there_where_the_config_has_it(config, study, others, tmp_path):
+    run = snakemake(tmp_path, ROOT / f"tests/config/{config}.yaml", "--list-rules")
+    assert run.status == 0, run.output
+    rules = set(run.output.split())
+    assert study <= rules and not others & rules
+
+
 def test_no_rule_retries_by_itself():
     assert [name for name, text in RULES.items() if re.search(r"^    retries:", text, re.M)] == []
 
 
 def test_requests_are_checked_in_the_only_hook_there_is():
     """Of several `onstart` Snakemake would run the last."""
-    files = [ROOT / "Snakefile", *(ROOT / "rules").glob("*.smk")]
+    files = [ROOT / "Snakefile", *(ROOT / "rules").rglob("*.smk")]
     hooks = [
         match[1]
         for file in files
         for match in re.finditer(r"^onstart:\n((?:    .*\n|\n)*)", file.read_text("utf-8"), re.M)
     ]
-    assert len(hooks) == 1 and "    check_cluster()\n" in hooks[0]
+    assert len(hooks) == 1 and "before_submission(" in hooks[0]
 
 
 def test_local_rules_are_given_nothing_heavy():

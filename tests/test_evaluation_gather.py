@@ -20,7 +20,7 @@ CONFIG = {
     "budget": [0.1, 0.2, 0.4],
     "datasets": {"d": {"target": "c", "extra": [], "folds": {"groups": 5}}},
     "tapt": {"tapt": {"objective": "eq1+eq2", "seed_per_run": False}},
-    "protocols": {"paper": {"warm_start": True}},
+    "protocols": {"paper": {"warm_start": True, "oracle": {"kind": "simulated"}}},
     "arms": {
         "after": {
             "label": "AFTER",

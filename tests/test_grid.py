@@ -13,6 +13,7 @@ from after_ser.grid import cells, cells_of, dataset_splits, fit_at
 from after_ser.protocol import SWITCHES
 
 ROOT = Path(__file__).parent.parent
+MODEL = ("model.safetensors", "config.json")
 
 
 def config(name="config.yaml", **changes):
@@ -174,3 +175,37 @@ def test_the_wildcards_of_a_cell_s_folder_name_the_same_fit():
         place = cell.folder.removeprefix(cell.folder.split("/seed0/")[0] + "/seed0/")
         wildcards = wildcards_of(cell.folder.replace(f"/{place}", ""), paths.seed)
         assert fit_at(resolved, {**wildcards, "place": place}) == found
+
+
+def test_a_warm_started_fit_reads_the_model_of_the_round_before_and_a_cold_one_none():
+    resolved = config()
+    files = [f"{one('after', 0, resolved).folder}/model/{name}" for name in MODEL]
+    assert one("after", 1, resolved).warm_start_files == files
+    assert one("ft-random", 1, resolved).warm_start_files == [], "one-shot arms have no rounds"
+    resolved["protocols"]["paper"]["warm_start"] = False
+    assert one("after", 1, resolved).warm_start_files == []
+
+
+def test_a_query_reads_what_the_features_of_its_strategy_are_made_of():
+    resolved = config()
+    assert one("after", 1, resolved).read_by_query == {}
+    resolved["arms"]["after"]["strategy"] = "bald"
+    cell = one("after", 1, resolved)
+    before = one("after", 0, resolved).folder
+    assert cell.read_by_query == {
+        "latents": [f"{cell.latents_folder}/latents.npy"],
+        "model": [f"{before}/model/{name}" for name in MODEL],
+    }
+    assert cell.latents_folder != cell.pretrained_latents
+    resolved["arms"]["after"]["strategy"] = "kmeans"
+    cell = one("after", 1, resolved)
+    assert cell.read_by_query == {"cnn_latents": [f"{cell.pretrained_latents}/latents.npy"]}
+
+
+def test_a_fit_reads_the_val_labels_that_people_gave():
+    resolved = config("own.yaml")
+    cell = next(cells(resolved))
+    assert cell.fitted_fold == f"{cell.dataset_folder}/fold1.answered.tsv"
+    assert cell.fitted_manifest == f"{cell.dataset_folder}/fold1.answered.manifest.tsv"
+    cell = one("after", 0, config())
+    assert (cell.fitted_fold, cell.fitted_manifest) == (cell.fold_table, cell.manifest)

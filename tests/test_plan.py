@@ -110,7 +110,7 @@ def test_p_tapt_does_not_pay_for_a_backward_of_the_cnn():
 
 def test_rules_that_repeat_another_one_are_known():
     found = {}
-    for file in (REPO / "rules").glob("*.smk"):
+    for file in (REPO / "rules").rglob("*.smk"):
         for line in file.read_text(encoding="utf-8").splitlines():
             if line.startswith("use rule "):
                 words = line.split()

@@ -103,7 +103,7 @@ def test_make_lint_sees(code, rule):
 
 
 def test_no_rule_builds_a_shell_command():
-    rules = [REPO / "Snakefile", *sorted((REPO / "rules").glob("*.smk"))]
+    rules = [REPO / "Snakefile", *sorted((REPO / "rules").rglob("*.smk"))]
     assert len(rules) > 10
     for path in rules:
         text = path.read_text(encoding="utf-8")

@@ -78,3 +78,11 @@ def test_a_strategy_has_its_own_options_and_surprisal_none_of_the_clustering(dem
 def test_how_jobs_are_run_is_not_saved_with_the_results(demo):
     assert settings.saved({**demo, "time_factor": 3}) == settings.saved(demo)
     assert settings.saved({**demo, "seeds": [5]}) != settings.saved(demo)
+
+
+def test_a_query_brings_the_next_fraction_of_the_budget_until_there_is_none(demo):
+    budget = demo["budget"]
+    found = [settings.queried_fraction(demo, "paper", index) for index in range(len(budget) + 1)]
+    assert found == [*budget, None]
+    shifted = changed(demo, "protocols", "paper", budget_shift=1)
+    assert settings.queried_fraction(shifted, "paper", 1) == budget[2]

@@ -6,13 +6,14 @@ what is read cannot differ. Light on imports: each cluster job parses the Snakef
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from after_ser.acquisition.registry import STRATEGIES
 from after_ser.baselines.registry import registered
 from after_ser.config import datasets_of, requested
 from after_ser.core.cells import BaselineCell, Cell, Fit
+from after_ser.people import asks_people
 from after_ser.protocol import round0_protocol
 from after_ser.starts import start_uses_labels
 
@@ -150,6 +151,8 @@ def _shared(config: Config, protocol: str, start: str, seed: int, strategy: str)
         "run": config["run"],
         "protocol": protocol,
         "round0_protocol": round0_protocol(config["protocols"], protocol),
+        "warm_start": config["protocols"][protocol]["warm_start"],
+        "asks_people": asks_people(config, protocol),
         "start": start,
         "pseudo_labelled": start_uses_labels(config, start),
         "seed": seed,
@@ -217,3 +220,12 @@ def dataset_splits(config: Config) -> list[tuple[str, str]]:
     used |= {(cell.split, cell.dataset) for cell in baseline_cells(config)}
     shown = {dataset for _, dataset in used}
     return sorted(used | {(SPLIT, name) for name in config["datasets"] if name not in shown})
+
+
+def score_files(cells: Iterable[Cell]) -> list[str]:
+    """Return every file that the scores and times of these cells are gathered from, once."""
+    found: dict[str, None] = {}
+    for cell in cells:
+        found[cell.metrics] = None
+        found.update((path, None) for _, path in cell.lineage)
+    return list(found)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from after_ser.acquisition.registry import options_of
-from after_ser.protocol import fit_settings, query_settings, without_defaults
+from after_ser.protocol import fit_settings, labelled_fraction, query_settings, without_defaults
 
 Config = Mapping[str, Any]
 
@@ -74,6 +74,17 @@ def of_initial(config: Config, protocol: str) -> dict[str, Any]:
 def of_strategy(config: Config, strategy: str) -> dict[str, Any]:
     """Return a strategy's options: the registry's defaults, replaced by the config's."""
     return options_of(strategy, config["strategies"].get(strategy, {}))
+
+
+def queried_fraction(config: Config, protocol: str, index: int) -> float | None:
+    """Return the labelled fraction that the query of round `index` brings; None after the last.
+
+    It is that of the next round where the protocol shifts budgets.
+    """
+    budget = config["budget"]
+    if index >= len(budget):
+        return None
+    return labelled_fraction(budget, index, config["protocols"][protocol]["budget_shift"])
 
 
 def of_fit(config: Config, protocol: str) -> dict[str, Any]:

@@ -41,7 +41,7 @@ WEIGHTS = {"tapt": 8, "fit_round": 5, "fit_round0": 4, "tapt_latents": 2}
 
 def scripts():
     """The script of every rule, also of one that is another's by `use rule`."""
-    text = "\n".join(path.read_text(encoding="utf-8") for path in (REPO / "rules").glob("*.smk"))
+    text = "\n".join(path.read_text(encoding="utf-8") for path in (REPO / "rules").rglob("*.smk"))
     found = {}
     for name, body in re.findall(r"^rule (\w+):\n((?:[ \t].*\n|\n)*)", text, re.M):
         if script := re.search(r"workflow/scripts/(\w+)\.py", body):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,22 @@ from after_ser.cluster.nodes import (
 from after_ser.errors import InputError
 
 _TIMEOUT_S = 60
+
+
+def submitted(workflow: Any) -> Iterator[tuple[str, int, Mapping[str, Any]]]:
+    """Yield every job that goes to the cluster, or its group, of a Snakemake workflow's plan.
+
+    As (name, threads, resources).
+    """
+    groups = {}
+    for job in workflow.dag.needrun_jobs():
+        group = workflow.dag.get_job_group(job)
+        if group is not None:
+            groups[group.groupid, group.jobid] = group
+        elif not workflow.is_local(job.rule):
+            yield f"rule {job.rule.name}", job.threads, job.resources
+    for (name, _), group in groups.items():
+        yield f"group {name}", group.threads, group.resources
 
 
 def before_submission(

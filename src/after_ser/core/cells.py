@@ -27,6 +27,8 @@ class Fit:
     round0_protocol: str  # where the initial set and round 0 lie
     reads: frozenset[str] = frozenset()  # what the strategy's queries read besides pool.tsv
     pseudo_labelled: bool = False  # the start is P-TAPT's
+    warm_start: bool = False  # a round goes on from the model of the one before
+    asks_people: bool = False  # whose labels of val are fitted with
 
     @property
     def schedule(self) -> str:
@@ -88,6 +90,16 @@ class Fit:
         return f"{self._fill(TEMPLATES.of_fold)}.{ending}"
 
     @property
+    def fitted_fold(self) -> str:
+        """The fold that is fitted: of people's answers, val has the clips that they labelled."""
+        return self.of_fold("answered.tsv") if self.asks_people else self.fold_table
+
+    @property
+    def fitted_manifest(self) -> str:
+        """The manifest that val's and test's labels are read from."""
+        return self.of_fold("answered.manifest.tsv") if self.asks_people else self.manifest
+
+    @property
     def injected(self) -> str:
         """The path of the list of injected clips, for a dataset that has some."""
         return self._fill(TEMPLATES.injected)
@@ -115,6 +127,33 @@ class Fit:
     def pretrained_latents(self) -> str:
         """The folder of the backbone's CNN outputs of the dataset, shared by all folds."""
         return self._fill(TEMPLATES.pretrained_latents)
+
+    @property
+    def previous_model(self) -> list[str]:
+        """Weights and config of the model of the round before."""
+        folder = f"{self.previous_folder}/model"
+        return [f"{folder}/model.safetensors", f"{folder}/config.json"]
+
+    @property
+    def warm_start_files(self) -> list[str]:
+        """The model that this fit goes on from; none where it begins with the start checkpoint."""
+        return self.previous_model if self.warm_start and self.schedule == "iterative" else []
+
+    @property
+    def read_by_query(self) -> dict[str, list[str]]:
+        """What the strategy's features are computed from, by the names its registry entry uses."""
+        files = {
+            "model": self.previous_model,
+            "latents": [f"{self.latents_folder}/latents.npy"],
+            "cnn_latents": [f"{self.pretrained_latents}/latents.npy"],
+            "surprisal": [f"{self.latents_folder}/surprisal.npy"],
+        }
+        return {name: files[name] for name in sorted(self.reads)}
+
+    @property
+    def rounds_so_far(self) -> list[str]:
+        """The folder of every round up to this one."""
+        return [self.round_folder(index) for index in range(self.round + 1)]
 
     @property
     def selection_files(self) -> tuple[str, str] | None:
@@ -147,8 +186,7 @@ class Fit:
         steps.append(("initial", f"{self.seed_folder}/initial_timing.json"))
         if "surprisal" in reads:
             steps.append(("query", f"{self.latents_folder}/surprisal_timing.json"))
-        for index in range(self.round + 1):
-            folder = self.round_folder(index)
+        for index, folder in enumerate(self.rounds_so_far):
             if index > 0:
                 steps.append(("query", f"{folder}/query_timing.json"))
             steps.append(("fit", f"{folder}/timing.json"))

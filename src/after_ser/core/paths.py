@@ -6,6 +6,8 @@ named setting is part of a path exactly where it matters. docs/architecture.md s
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 
 class Paths:
     """The path templates of one run; fields in braces are Snakemake's wildcards."""
@@ -56,6 +58,39 @@ class Paths:
         self.seed = self.start + "/{dataset}/fold{fold}/{init}/seed{seed}"
         self.round0 = f"{self.seed}/round0"
         self.round = self.seed + "/{strategy}/round{round}"
+
+
+#: What rules write into a folder: an output's name to its file.
+CHECKPOINT = {
+    "config": "config.json",
+    "weights": "model.safetensors",
+    "preprocessor": "preprocessor_config.json",
+}
+LATENTS = {
+    "latents": "latents.npy",
+    "index": "index.tsv",
+    "means": "means.npy",
+    "timing": "timing.json",
+}
+FIT_FILES = {
+    "metrics": "metrics.json",
+    "predictions": "predictions.tsv",
+    "pool": "pool.tsv",
+    "history": "history.tsv",
+    "timing": "timing.json",
+    "weights": "model/model.safetensors",
+    "config": "model/config.json",
+}
+
+
+def files_in(folder: str, names: Mapping[str, str]) -> dict[str, str]:
+    """Return the outputs of a rule that writes these files into a folder, by name."""
+    return {name: f"{folder}/{file}" for name, file in names.items()}
+
+
+def one_of(names: Iterable[str]) -> str:
+    """Return a regular expression for a wildcard that is one of these names and nothing else."""
+    return "|".join(names) or "(?!)"
 
 
 #: The same with the run as one more field, for cells.

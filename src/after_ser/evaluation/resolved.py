@@ -7,6 +7,8 @@ from typing import Any
 
 import yaml
 
+from after_ser import step_settings
+from after_ser.core.paths import Paths
 from after_ser.errors import InputError
 
 
@@ -19,3 +21,16 @@ def read_config(path: str | Path) -> dict[str, Any]:
     if not isinstance(config, dict):
         raise InputError(f"{path}: no mapping, expected the resolved configuration of a run")
     return config
+
+
+def kept_config(config: dict[str, Any]) -> dict[str, Any]:
+    """Return the configuration as it is kept with the results: as it lies there, if that is equal.
+
+    Snakemake compares params as text, and the order of keys is no setting.
+    """
+    new = step_settings.saved(config)
+    try:
+        old = read_config(Paths(config["run"]).config)
+    except (OSError, InputError):
+        return new
+    return old if old == new else new

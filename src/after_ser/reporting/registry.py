@@ -331,6 +331,11 @@ def shown_in(section: str, config: Config) -> list[tuple[Report, list[str]]]:
     return [(found[base], [one for one in names if base_name(one) == base]) for base in found]
 
 
+def labels_of(kind: str, report: Report, wildcards: Mapping[str, str], **more: str) -> Config:
+    """Return what report.html calls a table or figure (`kind`) whose name is a job's wildcard."""
+    return {kind: report.label_of(wildcards.get("name", report.name)), **more}
+
+
 def for_variant(config: Config, section: str, name: str) -> Config:
     """Return the config as it is for one variant: "table4" says what "table4-savee" says."""
     items = config[section]

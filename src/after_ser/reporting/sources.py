@@ -5,7 +5,7 @@ Light on imports: each cluster job parses the Snakefile three times. `read` read
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from after_ser.core.paths import Paths
 from after_ser.fewshot import grid as few
 from after_ser.grid import cells_of, dataset_splits, outlier_files, robustness_cells
 from after_ser.people import human_protocols
+from after_ser.reporting.registry import Report
 
 Config = dict[str, Any]
 
@@ -112,6 +113,21 @@ FILES: dict[str, Callable[[Wanted], list[str]]] = {
     "answers": _answers,
     "manifest": lambda wanted: [wanted.shown[0].manifest],
 }
+
+
+def inputs_of(
+    config: Config,
+    there: Sequence[Cell],
+    section: str,
+    report: Report,
+    wildcards: Mapping[str, str],
+) -> dict[str, list[str]]:
+    """Return the inputs of a table or figure whose name is a job's wildcard, by name.
+
+    there: the evaluated cells. section: "tables" or "figures".
+    """
+    item = config[section][wildcards.get("name", report.name)]
+    return source_files((*report.reads, *report.unread), Wanted(config, item, there))
 
 
 def source_files(reads: Sequence[str], wanted: Wanted) -> dict[str, list[str]]:

@@ -8,20 +8,15 @@ MAKES results/{run}/annotation/{asked}.json, datasets/{dataset}/fold{fold}.answe
 The same steps as with the simulated oracle, with a pause between query and labels.
 """
 
+from after_ser.annotation.places import VAL, asked_in
 
-def asked_again(wildcards):
-    """Where a query lies once people were asked it: it is read back, never made anew."""
-    return PEOPLE.published(asked_in(wildcards.get("round", 0)))
+TARGETS += PEOPLE.targets()
 
 
-def answers_to(asked):
-    """The params of a rule that reads the answers to a query."""
-    return {
-        "run": RUN,
-        "classes": CONFIG["classes"],
-        "oracle": PEOPLE.oracle,
-        "digest": lambda w: PEOPLE.digest(asked.format(**w)),
-    }
+# Where a query lies once people were asked it: it is read back, never made anew.
+ASKED = {"frozen": lambda w: PEOPLE.published(asked_in(w.get("round", 0)))}
+# Params of the rules that read answers.
+COUNTED = {"run": RUN, "classes": CONFIG["classes"], "oracle": PEOPLE.oracle}
 
 
 rule val_query:
@@ -36,14 +31,14 @@ rule val_query:
         split="own",
     localrule: True
     conda:
-        "../envs/environment.yaml"
+        "../../envs/environment.yaml"
     params:
         method_version="val-query-1",
         frozen=PEOPLE.published(VAL),
     message:
         "Which clips of {wildcards.dataset} are val"
     script:
-        "../workflow/scripts/val_query.py"
+        "../../workflow/scripts/val_query.py"
 
 
 use rule initial_set as ask_initial_set with:
@@ -52,20 +47,17 @@ use rule initial_set as ask_initial_set with:
         timing=f"{paths.seed}/initial_timing.json",
     wildcard_constraints:
         init=ITERATIVE,
-        protocol=one_of(HUMAN),
+        protocol=one_of(PEOPLE.protocols),
     params:
         **INITIAL,
+        **ASKED,
         method_version="ask-initial-1",
-        frozen=asked_again,
 
 
 use rule acquire as ask with:
     input:
-        pool=lambda w: ancient(previous_round(w, "pool.tsv")),
-        settings=f"{paths.start}/settings.json",
-        labelled=lambda w: previous_round(w, "labelled.tsv"),
-        answers=lambda w: previous_round(w, "answers.json"),
-        manifest=paths.manifest,
+        **QUERIED,
+        answers=lambda w: f"{fit(w).previous_folder}/answers.json",
     output:
         query=f"{paths.round}/query.tsv",
         timing=f"{paths.round}/query_timing.json",
@@ -73,21 +65,18 @@ use rule acquire as ask with:
         init=ITERATIVE,
         round="[1-9][0-9]*",
         strategy=one_of(FROM_SCORES),
-        protocol=one_of(HUMAN),
+        protocol=one_of(PEOPLE.protocols),
     params:
         **QUERY,
+        **ASKED,
         method_version="ask-1",
-        frozen=asked_again,
 
 
 use rule acquire_with_features as ask_with_features with:
     input:
-        unpack(read_by_query),
-        pool=lambda w: ancient(previous_round(w, "pool.tsv")),
-        settings=f"{paths.start}/settings.json",
-        labelled=lambda w: previous_round(w, "labelled.tsv"),
-        answers=lambda w: previous_round(w, "answers.json"),
-        manifest=paths.manifest,
+        SEEN,
+        **QUERIED,
+        answers=lambda w: f"{fit(w).previous_folder}/answers.json",
     output:
         query=f"{paths.round}/query.tsv",
         timing=f"{paths.round}/query_timing.json",
@@ -95,12 +84,12 @@ use rule acquire_with_features as ask_with_features with:
         init=ITERATIVE,
         round="[1-9][0-9]*",
         strategy=one_of(FROM_FEATURES),
-        protocol=one_of(HUMAN),
+        protocol=one_of(PEOPLE.protocols),
     params:
         **QUERY,
+        **ASKED,
         **ON_DEVICE,
         method_version="ask-features-1",
-        frozen=asked_again,
 
 
 # Writes annotations/{run}/{asked}/, which is never removed, once.
@@ -116,16 +105,14 @@ rule publish_query:
         asked="val|round[0-9]+",
     localrule: True
     conda:
-        "../envs/environment.yaml"
+        "../../envs/environment.yaml"
     params:
+        **COUNTED,
         method_version="publish-1",
-        run=RUN,
-        classes=CONFIG["classes"],
-        oracle=PEOPLE.oracle,
     message:
         "Asking for {wildcards.asked}: annotations/{RUN}/{wildcards.asked}"
     script:
-        "../workflow/scripts/publish_query.py"
+        "../../workflow/scripts/publish_query.py"
 
 
 rule read_val_answers:
@@ -144,22 +131,23 @@ rule read_val_answers:
         split="own",
     localrule: True
     conda:
-        "../envs/environment.yaml"
+        "../../envs/environment.yaml"
     params:
-        **answers_to(VAL),
+        **COUNTED,
+        digest=lambda w: PEOPLE.digest(VAL),
         method_version="val-answers-1",
     message:
         "Reading the answers to val"
     script:
-        "../workflow/scripts/read_val_answers.py"
+        "../../workflow/scripts/read_val_answers.py"
 
 
 rule read_answers:
     input:
         published=f"{paths.annotation}/round{{round}}.json",
         query=f"{paths.round}/query.tsv",
-        known=lambda w: previous_round(w, "labelled.tsv"),
-        known_answers=lambda w: previous_round(w, "answers.json"),
+        known=lambda w: f"{fit(w).previous_folder}/labelled.tsv",
+        known_answers=lambda w: f"{fit(w).previous_folder}/answers.json",
     output:
         labelled=f"{paths.round}/labelled.tsv",
         answers=f"{paths.round}/answers.json",
@@ -168,18 +156,19 @@ rule read_answers:
     wildcard_constraints:
         init=ITERATIVE,
         round="[1-9][0-9]*",
-        protocol=one_of(HUMAN),
+        protocol=one_of(PEOPLE.protocols),
     localrule: True
     conda:
-        "../envs/environment.yaml"
+        "../../envs/environment.yaml"
     params:
-        **answers_to("round{round}"),
+        **COUNTED,
+        digest=lambda w: PEOPLE.digest(asked_in(w.round)),
         method_version="answers-1",
         asked=lambda w: asked_in(w.round),
     message:
         "Reading the answers to round {wildcards.round}"
     script:
-        "../workflow/scripts/read_answers.py"
+        "../../workflow/scripts/read_answers.py"
 
 
 use rule read_answers as read_first_answers with:
@@ -195,9 +184,10 @@ use rule read_answers as read_first_answers with:
         f"{paths.round0}/log/answers.log",
     wildcard_constraints:
         init=ITERATIVE,
-        protocol=one_of(HUMAN),
+        protocol=one_of(PEOPLE.protocols),
     params:
-        **answers_to("round0"),
+        **COUNTED,
+        digest=lambda w: PEOPLE.digest(asked_in(0)),
         method_version="first-answers-1",
         asked=asked_in(0),
     message:

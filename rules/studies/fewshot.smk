@@ -1,22 +1,15 @@
 """Pre-finetuning on combinations of corpora, then few-shot fine-tuning per target speaker.
 
-REQUIRED INPUTS: results/corpora/{corpus}/manifest.tsv, results/{run}/backbone/{backbone}/
-OUTPUTS: results/{run}/fewshot/{backbone}/
+REQUIRES results/corpora/{corpus}/manifest.tsv, results/{run}/backbone/{backbone}/
+MAKES results/{run}/fewshot/{backbone}/
 """
 
 from after_ser.fewshot import grid as few
 
-STUDY = CONFIG.get("fewshot", {})
+STUDY = CONFIG["fewshot"]
 SOURCES = "[A-Za-z][A-Za-z0-9-]*([+][A-Za-z][A-Za-z0-9-]*)*"
-TARGET = STUDY.get("target", {"corpus": "(?!)", "speakers": []})
+TARGET = STUDY["target"]
 TARGET_MANIFEST = f"{paths.corpus}/manifest.tsv".format(**TARGET)
-
-
-def of_sources(template):
-    """An input: a file of every corpus that a start is pre-finetuned on."""
-    return lambda w: expand(
-        template, corpus=w.sources.split(few.JOINT), backbone=w.get("backbone")
-    )
 
 
 rule fewshot_latents:
@@ -24,11 +17,11 @@ rule fewshot_latents:
         weights=f"{paths.backbone}/model.safetensors",
         manifest=f"{paths.corpus}/manifest.tsv",
     output:
-        **latents_in(f"{paths.fewshot}/latents/{{corpus}}"),
+        **files_in(f"{paths.fewshot}/latents/{{corpus}}", LATENTS),
     log:
         f"{paths.logs}/fewshot/{{backbone}}/latents/{{corpus}}.log",
     conda:
-        "../envs/environment.yaml"
+        "../../envs/environment.yaml"
     threads: CONFIG["threads"]
     resources:
         **REQUESTS.of("fewshot_latents"),
@@ -37,11 +30,11 @@ rule fewshot_latents:
         method_version="fewshot_latents-2",
         corpus=lambda w: w.corpus,
         selections=lambda w: few.selections(CONFIG, w.corpus),
-        longest_s=STUDY.get("longest_s"),
+        longest_s=STUDY["longest_s"],
     message:
         "Frozen CNN outputs of {wildcards.backbone} on {wildcards.corpus}, for few-shot"
     script:
-        "../workflow/scripts/fewshot_latents.py"
+        "../../workflow/scripts/fewshot_latents.py"
 
 
 rule fewshot_draws:
@@ -54,31 +47,35 @@ rule fewshot_draws:
         f"{paths.logs}/fewshot/{{backbone}}/draws.log",
     localrule: True
     conda:
-        "../envs/environment.yaml"
+        "../../envs/environment.yaml"
     params:
         method_version="fewshot_draws-1",
         target=TARGET,
-        k=STUDY.get("k"),
-        trials=STUDY.get("trials"),
-        val_clips=STUDY.get("val_clips"),
-        test_clips=STUDY.get("test_clips"),
-        seed=STUDY.get("seed"),
+        k=STUDY["k"],
+        trials=STUDY["trials"],
+        val_clips=STUDY["val_clips"],
+        test_clips=STUDY["test_clips"],
+        seed=STUDY["seed"],
     message:
         "Drawing the few-shot tasks of {RUN}"
     script:
-        "../workflow/scripts/fewshot_draws.py"
+        "../../workflow/scripts/fewshot_draws.py"
 
 
 rule fewshot_prefinetune:
     input:
         weights=f"{paths.backbone}/model.safetensors",
         target=TARGET_MANIFEST,
-        manifests=of_sources(f"{paths.corpus}/manifest.tsv"),
-        latents=of_sources(f"{paths.fewshot}/latents/{{corpus}}/latents.npy"),
+        manifests=lambda w: expand(
+            f"{paths.corpus}/manifest.tsv", corpus=w.sources.split(few.JOINT), **w
+        ),
+        latents=lambda w: expand(
+            f"{paths.fewshot}/latents/{{corpus}}/latents.npy",
+            corpus=w.sources.split(few.JOINT),
+            **w,
+        ),
     output:
-        config=f"{paths.fewshot}/prefinetuned/{{sources}}/config.json",
-        weights=f"{paths.fewshot}/prefinetuned/{{sources}}/model.safetensors",
-        preprocessor=f"{paths.fewshot}/prefinetuned/{{sources}}/preprocessor_config.json",
+        **files_in(f"{paths.fewshot}/prefinetuned/{{sources}}", CHECKPOINT),
         heads=f"{paths.fewshot}/prefinetuned/{{sources}}/heads.safetensors",
         log=f"{paths.fewshot}/prefinetuned/{{sources}}/log.tsv",
         summary=f"{paths.fewshot}/prefinetuned/{{sources}}/summary.json",
@@ -88,7 +85,7 @@ rule fewshot_prefinetune:
     wildcard_constraints:
         sources=SOURCES,
     conda:
-        "../envs/environment.yaml"
+        "../../envs/environment.yaml"
     threads: CONFIG["threads"]
     resources:
         **REQUESTS.of("fewshot_prefinetune"),
@@ -102,14 +99,14 @@ rule fewshot_prefinetune:
             c: CONFIG["corpora"][c]["layout"]
             for c in (TARGET["corpus"], *w.sources.split(few.JOINT))
         },
-        val_share=STUDY.get("source_val_share"),
-        settings=STUDY.get("prefinetune"),
-        seed=STUDY.get("seed"),
+        val_share=STUDY["source_val_share"],
+        settings=STUDY["prefinetune"],
+        seed=STUDY["seed"],
         state=f"{paths.state}/fewshot/{{backbone}}/{{sources}}",
     message:
         "Pre-finetuning {wildcards.backbone} on {wildcards.sources}"
     script:
-        "../workflow/scripts/fewshot_prefinetune.py"
+        "../../workflow/scripts/fewshot_prefinetune.py"
 
 
 rule fewshot_adapt:
@@ -126,7 +123,7 @@ rule fewshot_adapt:
         sources=SOURCES,
         speaker="[A-Za-z0-9_-]+",
     conda:
-        "../envs/environment.yaml"
+        "../../envs/environment.yaml"
     threads: CONFIG["threads"]
     resources:
         **REQUESTS.of("fewshot_adapt"),
@@ -137,10 +134,10 @@ rule fewshot_adapt:
         n_sources=lambda w: len(few.starts(CONFIG)[w.sources]),
         speaker=lambda w: w.speaker,
         corpus=TARGET["corpus"],
-        k=STUDY.get("k"),
-        settings=STUDY.get("adapt"),
-        seed=STUDY.get("seed"),
+        k=STUDY["k"],
+        settings=STUDY["adapt"],
+        seed=STUDY["seed"],
     message:
         "Few-shot fine-tuning to speaker {wildcards.speaker} from {wildcards.sources}"
     script:
-        "../workflow/scripts/fewshot_adapt.py"
+        "../../workflow/scripts/fewshot_adapt.py"

@@ -1,21 +1,16 @@
 """Clips of no use, put into a dataset on purpose.
 
-REQUIRED INPUTS: results/corpora/{corpus}/manifest.tsv
-OUTPUTS: results/{run}/{split}/datasets/{dataset}/{base/manifest.tsv,manifest.tsv,injected.tsv,
-         injected/}
+REQUIRES results/corpora/{corpus}/manifest.tsv
+MAKES results/{run}/{split}/datasets/{dataset}/{base/manifest.tsv,manifest.tsv,injected.tsv,
+      injected/}
 """
 
-
-def foreign_corpus(wildcards):
-    """The corpus whose clips are injected into a dataset, or None."""
-    inject = CONFIG["datasets"][wildcards.dataset]["inject"]
-    return inject.get("foreign", {}).get("corpus")
-
-
-def foreign_manifest(wildcards):
-    """The manifest of that corpus, where there is one."""
-    corpus = foreign_corpus(wildcards)
-    return f"{paths.corpus}/manifest.tsv".format(corpus=corpus) if corpus else []
+# The corpus whose clips are injected into a dataset, where there is one.
+FOREIGN = {
+    name: CONFIG["datasets"][name]["inject"]["foreign"]["corpus"]
+    for name in INJECTED
+    if "foreign" in CONFIG["datasets"][name]["inject"]
+}
 
 
 use rule merge_corpora as merge_own_corpora with:
@@ -29,7 +24,11 @@ use rule merge_corpora as merge_own_corpora with:
 rule inject_outliers:
     input:
         manifest=f"{paths.dataset}/base/manifest.tsv",
-        foreign=foreign_manifest,
+        foreign=lambda w: (
+            [f"{paths.corpus}/manifest.tsv".format(corpus=FOREIGN[w.dataset])]
+            if w.dataset in FOREIGN
+            else []
+        ),
     output:
         manifest=paths.manifest,
         injected=paths.injected,
@@ -39,7 +38,7 @@ rule inject_outliers:
     wildcard_constraints:
         dataset=one_of(INJECTED),
     conda:
-        "../envs/environment.yaml"
+        "../../envs/environment.yaml"
     resources:
         **REQUESTS.of("inject_outliers"),
     params:
@@ -47,8 +46,8 @@ rule inject_outliers:
         dataset=lambda w: w.dataset,
         settings=lambda w: CONFIG["datasets"][w.dataset],
         classes=CONFIG["classes"],
-        reserved=lambda w: reserved_speakers(CONFIG).get(foreign_corpus(w), []),
+        reserved=lambda w: reserved_speakers(CONFIG).get(FOREIGN.get(w.dataset), []),
     message:
         "Putting near-duplicates and foreign clips into {wildcards.dataset}"
     script:
-        "../workflow/scripts/inject_outliers.py"
+        "../../workflow/scripts/inject_outliers.py"

@@ -1,7 +1,7 @@
 """Trained models on test clips made worse: their scores.
 
-REQUIRED INPUTS: a round's model, predictions and metrics, its start checkpoint, the fold's clips
-OUTPUTS: robustness.tsv in the round's folder
+REQUIRES a round's model, predictions and metrics, its start checkpoint, the fold's clips
+MAKES robustness.tsv in the round's folder
 """
 
 
@@ -11,7 +11,7 @@ rule robustness:
         config=f"{paths.seed}/{{place}}/model/config.json",
         predictions=f"{paths.seed}/{{place}}/predictions.tsv",
         metrics=f"{paths.seed}/{{place}}/metrics.json",
-        start=start_weights,
+        start=lambda w: f"{fit(w).start_folder}/model.safetensors",
         fold=paths.fold,
         manifest=paths.manifest,
     output:
@@ -21,7 +21,7 @@ rule robustness:
     wildcard_constraints:
         place="round0|[a-z_]+/round[0-9]+",
     conda:
-        "../envs/environment.yaml"
+        "../../envs/environment.yaml"
     threads: CONFIG["threads"]
     resources:
         **REQUESTS.of("robustness"),
@@ -29,9 +29,9 @@ rule robustness:
         **ON_DEVICE,
         **step_settings.of_latents(CONFIG),
         method_version="robustness-2",
-        conditions=CONFIG["tables"].get("robustness", {}).get("conditions", {}),
+        conditions=CONFIG["tables"]["robustness"]["conditions"],
     message:
         "Test clips made worse: {wildcards.start}, {wildcards.init}, {wildcards.place}, "
         "fold {wildcards.fold}, seed {wildcards.seed}"
     script:
-        "../workflow/scripts/robustness.py"
+        "../../workflow/scripts/robustness.py"

@@ -1,8 +1,8 @@
 """P-TAPT: emotion states of frames, their clusters, and masked prediction of the clusters.
 
-REQUIRED INPUTS: results/{run}/backbone/{backbone}/model.safetensors,
-                 results/{run}/{split}/datasets/{dataset}/{manifest,fold{fold}}.tsv
-OUTPUTS: results/{run}/{split}/ptapt/{start}/..., and tapt/... as of any other start
+REQUIRES results/{run}/backbone/{backbone}/model.safetensors,
+         results/{run}/{split}/datasets/{dataset}/{manifest,fold{fold}}.tsv
+MAKES results/{run}/{split}/ptapt/{start}/..., and tapt/... as of any other start
 
 The first two steps know no backbone, so all backbones share them. They read the labels of the
 fold's train split, every one, and of nothing else.
@@ -23,7 +23,7 @@ rule ptapt_states:
     wildcard_constraints:
         start=one_of(PSEUDO_LABELLED),
     conda:
-        "../envs/environment.yaml"
+        "../../envs/environment.yaml"
     threads: CONFIG["threads"]
     resources:
         **REQUESTS.of("ptapt_states"),
@@ -37,7 +37,7 @@ rule ptapt_states:
     message:
         "Emotion states ({wildcards.start}) on {wildcards.dataset}, fold {wildcards.fold}"
     script:
-        "../workflow/scripts/ptapt_states.py"
+        "../../workflow/scripts/ptapt_states.py"
 
 
 rule ptapt_clusters:
@@ -53,7 +53,7 @@ rule ptapt_clusters:
     log:
         f"{paths.split_logs}/ptapt_clusters/{paths.ptapt_run}.log",
     conda:
-        "../envs/environment.yaml"
+        "../../envs/environment.yaml"
     threads: CONFIG["threads"]
     resources:
         **REQUESTS.of("ptapt_clusters"),
@@ -66,7 +66,7 @@ rule ptapt_clusters:
     message:
         "Clusters of emotion states ({wildcards.start}), {wildcards.dataset}, fold {wildcards.fold}"
     script:
-        "../workflow/scripts/ptapt_clusters.py"
+        "../../workflow/scripts/ptapt_clusters.py"
 
 
 use rule tapt as ptapt with:
