@@ -6,11 +6,11 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 from after_ser.corpora.base import Corpus, Utterance, stem
 from after_ser.corpora.files import check_root, child
-from after_ser.corpora.label_files import number, read_text
+from after_ser.corpora.label_files import Rating, read_ratings
 from after_ser.errors import InputError
 
 _SESSION = re.compile(r"Session(\d+)", re.I)
@@ -20,17 +20,10 @@ _UTTERANCE = re.compile(
     re.I,
 )
 _LABEL = re.compile(
-    r"\[\s*[\d.]+\s*-\s*[\d.]+\s*\]\s+(?P<utt>\S+)\s+(?P<label>\w+)\s+"
+    r"\[\s*[\d.]+\s*-\s*[\d.]+\s*\]\s+(?P<turn>\S+)\s+(?P<label>\w+)\s+"
     r"\[\s*(?P<valence>[\d.]+)\s*,\s*(?P<arousal>[\d.]+)\s*,\s*(?P<dominance>[\d.]+)\s*\]\s*"
 )
 _LABEL_EXAMPLE = "[6.2901 - 8.2357]<tab>Ses01F_impro01_F000<tab>neu<tab>[2.5000, 2.5000, 2.5000]"
-
-
-class _Rating(NamedTuple):
-    label: str
-    valence: float
-    arousal: float
-    dominance: float
 
 
 class Iemocap(Corpus):
@@ -92,7 +85,7 @@ class Iemocap(Corpus):
     def _scan_session(self, session: Path, options: Mapping[str, Any]) -> Iterator[Utterance]:
         wav = _descend(session, "sentences", "wav")
         labels = _descend(session, "dialog", "EmoEvaluation")
-        ratings: dict[str, dict[str, _Rating]] = {}
+        ratings: dict[str, dict[str, Rating]] = {}
         for path in self.clips(wav, options, "Ses01F_impro01/Ses01F_impro01_F000.wav"):
             match = _UTTERANCE.fullmatch(stem(path))
             if match is None:
@@ -150,7 +143,7 @@ def _descend(folder: Path, *names: str) -> Path:
     return folder
 
 
-def _read_labels(folder: Path, dialogue: str) -> dict[str, _Rating]:
+def _read_labels(folder: Path, dialogue: str) -> dict[str, Rating]:
     """Return turn -> final label and mean ratings of one dialogue's label file.
 
     The file lists single raters' votes below each such line; only lines that begin with "[" are
@@ -163,23 +156,4 @@ def _read_labels(folder: Path, dialogue: str) -> dict[str, _Rating]:
             f"layout iemocap: the label file {folder / f'{dialogue}.txt'} is missing; "
             f"expected lines such as {_LABEL_EXAMPLE}"
         )
-    ratings: dict[str, _Rating] = {}
-    text = read_text(path, "iemocap", f"lines such as {_LABEL_EXAMPLE}", "replace")
-    for line_number, line in enumerate(text.split("\n"), 1):
-        if not line.startswith("["):
-            continue
-        match = _LABEL.fullmatch(line)
-        if match is None or match["utt"] in ratings:
-            problem = "does not parse" if match is None else "labels a turn a second time"
-            raise InputError(
-                f"layout iemocap: line {line_number} of {path} {problem}; expected {_LABEL_EXAMPLE}"
-            )
-        try:
-            values = [number(match[name]) for name in ("valence", "arousal", "dominance")]
-        except ValueError:
-            raise InputError(
-                f"layout iemocap: line {line_number} of {path} has a rating that is no number; "
-                f"expected {_LABEL_EXAMPLE}"
-            ) from None
-        ratings[match["utt"]] = _Rating(match["label"], *values)
-    return ratings
+    return read_ratings(path, "iemocap", ("[",), _LABEL, _LABEL_EXAMPLE)

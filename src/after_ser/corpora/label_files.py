@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
+from dataclasses import dataclass
 from pathlib import Path
 
 from after_ser.errors import InputError
@@ -71,6 +73,49 @@ def read_rows(
             f"expected {expected}"
         ) from None
     return rows
+
+
+@dataclass(frozen=True)
+class Rating:
+    """A turn's final label and the raters' means, None where there is none."""
+
+    label: str
+    valence: float | None
+    arousal: float | None
+    dominance: float | None
+
+
+def read_ratings(
+    path: Path, layout: str, begins: tuple[str, ...], pattern: re.Pattern[str], example: str
+) -> dict[str, Rating]:
+    """Return turn -> rating of the lines that begin with one of `begins`; others are not read.
+
+    `pattern` has groups turn, label, valence, arousal and dominance, `example` is such a line.
+    Raises InputError for a line that does not parse, or that comes twice for one turn.
+    """
+    ratings: dict[str, Rating] = {}
+    text = read_text(path, layout, f"lines such as {example}", "replace")
+    for line_number, line in enumerate(text.split("\n"), 1):
+        if not line.startswith(begins):
+            continue
+        match = pattern.fullmatch(line.strip())
+        problem = ""
+        if match is None:
+            problem = "does not parse"
+        elif match["turn"] in ratings:
+            problem = "labels a turn a second time"
+        else:
+            means = [match[name] for name in ("valence", "arousal", "dominance")]
+            try:
+                values = [None if mean == "NaN" else number(mean) for mean in means]
+                ratings[match["turn"]] = Rating(match["label"], *values)
+            except ValueError:
+                problem = "has a rating that is no number"
+        if problem:
+            raise InputError(
+                f"layout {layout}: line {line_number} of {path} {problem}; expected {example}"
+            )
+    return ratings
 
 
 def number(text: str) -> float:

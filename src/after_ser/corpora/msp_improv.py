@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 from after_ser.corpora.base import Corpus, Utterance, stem
 from after_ser.corpora.files import check_root, child
-from after_ser.corpora.label_files import number, read_text
+from after_ser.corpora.label_files import Rating, read_ratings
 from after_ser.errors import InputError
 
 # The release spells it without "a".
@@ -18,22 +17,14 @@ _LABELS = ("Evalution.txt", "Evaluation.txt")
 _NAME = re.compile(
     r"MSP-IMPROV-S(?P<sentence>\d\d)[AHNS]-(?P<speaker>[FM]\d\d)-(?P<scenario>[PRST])-[FM]{2}\d+"
 )
-_VALUE = r"(\d+(?:\.\d+)?|NaN)"
+_VALUE = r"\d+(?:\.\d+)?|NaN"
 _LINE = re.compile(
     r"(?:UTD|MSP)-IMPROV-(?P<turn>[A-Z0-9-]+)\.\w+\s*;\s*(?P<label>[A-Z])\s*;"
-    rf"\s*A:{_VALUE}\s*;\s*V:{_VALUE}\s*;\s*D:{_VALUE}\s*;.*"
+    rf"\s*A:(?P<arousal>{_VALUE})\s*;\s*V:(?P<valence>{_VALUE})\s*;\s*D:(?P<dominance>{_VALUE})\s*;.*"
 )
 _LINE_EXAMPLE = "UTD-IMPROV-S01A-F01-P-FM01.avi; N; A:3.0; V:3.5; D:3.0 ; N:4.0;"
 # Scenarios in which the sentence of the name is what is said: read, and improvised around it.
 _FIXED_TEXT = ("R", "T")
-
-
-@dataclass(frozen=True)
-class _Rating:
-    label: str
-    arousal: float | None
-    valence: float | None
-    dominance: float | None
 
 
 class MspImprov(Corpus):
@@ -94,31 +85,12 @@ class MspImprov(Corpus):
             )
 
 
-def _read_labels(root: Path) -> tuple[Path, dict[str, _Rating]]:
+def _read_labels(root: Path) -> tuple[Path, dict[str, Rating]]:
     """Return the evaluation file and turn -> consensus, the turn without its prefix."""
     table = next((found for name in _LABELS if (found := child(root, name))), None)
     if table is None:
         raise InputError(
             f"layout msp_improv: no {_LABELS[0]} in {root}; expected lines such as {_LINE_EXAMPLE}"
         )
-    ratings: dict[str, _Rating] = {}
-    lines = read_text(table, "msp_improv", f"lines such as {_LINE_EXAMPLE}", "replace").split("\n")
-    for line_number, line in enumerate(lines, 1):
-        if not line.startswith(("UTD-IMPROV-", "MSP-IMPROV-")):
-            continue
-        match = _LINE.fullmatch(line.strip())
-        if match is None or match["turn"] in ratings:
-            problem = "does not parse" if match is None else "labels a turn a second time"
-            raise InputError(
-                f"layout msp_improv: line {line_number} of {table} {problem}; "
-                f"expected {_LINE_EXAMPLE}"
-            )
-        try:
-            values = [None if text == "NaN" else number(text) for text in match.groups()[2:]]
-        except ValueError:
-            raise InputError(
-                f"layout msp_improv: line {line_number} of {table} has a rating that is no "
-                f"number; expected {_LINE_EXAMPLE}"
-            ) from None
-        ratings[match["turn"]] = _Rating(match["label"], *values)
-    return table, ratings
+    begins = ("UTD-IMPROV-", "MSP-IMPROV-")
+    return table, read_ratings(table, "msp_improv", begins, _LINE, _LINE_EXAMPLE)
