@@ -122,7 +122,9 @@ class Loop:
         if not self.people:
             out["labelled"] = f"{here}/labelled.tsv"
         known = {"labelled": f"{before}/labelled.tsv", "pool": f"{before}/pool.tsv",
-                 "answers": f"{before}/answers.json", "settings": "settings.json"}  # fmt: skip
+                 "settings": "settings.json"}  # fmt: skip
+        if self.people:
+            known["answers"] = f"{before}/answers.json"
         params = self.common(fraction=fraction, settings={"k_min": 2, "k_max": 5}, options={},
                              frozen=frozen(here), asked=here)  # fmt: skip
         if index == 0:
