@@ -6,7 +6,6 @@ MAKES results/{run}/backbone/{backbone}/ (a Hugging Face checkpoint folder),
 """
 
 from after_ser.core.paths import CHECKPOINT, LATENTS
-from after_ser.step_settings import METHODS
 
 # How each backbone is pre-trained that is made here, and on whose speech.
 PRETRAINING = {
@@ -40,7 +39,7 @@ rule pretrain_backbone:
         accumulation=lambda w: PRETRAINING[w.backbone]["accumulation"],  # no param: another one makes no result old
     params:
         **ON_DEVICE,
-        method_version=METHODS["pretrain"],
+        method_version=step_settings.METHODS["pretrain"],
         corpora=lambda w: list(PRETRAINING[w.backbone]["corpora"]),
         use=lambda w: PRETRAINING[w.backbone]["corpora"],
         arch=lambda w: CONFIG["backbones"][w.backbone]["scratch"],
@@ -96,7 +95,7 @@ rule materialise_backbone:
         mem_mb=4000,
         runtime=60,
     params:
-        method_version=METHODS["materialise"],
+        method_version=step_settings.METHODS["materialise"],
         backbone=lambda w: step_settings.of_backbone(CONFIG, w.backbone),
     message:
         "Fetching backbone {wildcards.backbone}"
@@ -120,7 +119,7 @@ rule pretrained_latents:
     params:
         **ON_DEVICE,
         **step_settings.of_latents(CONFIG),
-        method_version=METHODS["pretrained latents"],
+        method_version=step_settings.METHODS["pretrained latents"],
     message:
         "Frozen CNN outputs of {wildcards.backbone} on {wildcards.dataset}"
     script:

@@ -19,7 +19,6 @@ config["captions"] = {
     entry.rule: " ".join(entry.caption.split()) for entry, _ in TABLES + FIGURES
 }
 
-
 # The cells of each arm's largest budget, by (dataset, arm).
 LARGEST = {}
 for cell in EVALUATED:
@@ -49,9 +48,8 @@ TARGETS += [
     for backbone in sorted(USED & set(PRETRAINING))
     for suffix in ("svg", "png")
 ]
-if not is_own(
-    CONFIG
-):  # people's own speech has no test clips, and so no scores of them
+# People's own speech has no test clips, and so no scores of them.
+if not is_own(CONFIG):
     TARGETS += [paths.scores] if EVALUATED else []
     TARGETS += [
         f"{paths.figures}/confusion/{dataset}/{arm}.png" for dataset, arm in LARGEST

@@ -39,7 +39,7 @@ rule tapt:
     params:
         **ON_DEVICE,
         **TAPT_RUN,
-        method_version=METHODS["tapt"],
+        method_version=step_settings.METHODS["tapt"],
         settings=lambda w: step_settings.of_tapt(CONFIG, w.start),
         state=f"{paths.split_state}/tapt/{paths.tapt_run}",
     message:
@@ -59,7 +59,7 @@ use rule pretrained_latents as tapt_latents with:
     params:
         **ON_DEVICE,
         **step_settings.of_latents(CONFIG),
-        method_version=METHODS["tapt latents"],
+        method_version=step_settings.METHODS["tapt latents"],
     message:
         "Frozen CNN outputs after TAPT, {wildcards.dataset}, fold {wildcards.fold}"
 

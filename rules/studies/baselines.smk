@@ -13,12 +13,8 @@ FITS = list(
 )
 TARGETS += [*FITS, paths.baseline_scores]
 
-
-METHODS_OF = {name: one["method"] for name, one in CONFIG["baselines"].items()}
-# A new version of a method runs its fits again.
-VERSIONS = {
-    name: f"baseline {registered(method).version}"
-    for name, method in METHODS_OF.items()
+REGISTERED = {
+    name: registered(one["method"]) for name, one in CONFIG["baselines"].items()
 }
 
 
@@ -37,8 +33,8 @@ rule extract_features:
     resources:
         **REQUESTS.of("extract_features"),
     params:
-        method_version=lambda w: f"features of {VERSIONS[w.baseline]}",
-        method=lambda w: METHODS_OF[w.baseline],
+        method_version=lambda w: f"features of baseline {REGISTERED[w.baseline].version}",
+        method=lambda w: CONFIG["baselines"][w.baseline]["method"],
         threads=CONFIG["threads"],
     message:
         "Features of {wildcards.dataset} for {wildcards.baseline}"
@@ -48,13 +44,14 @@ rule extract_features:
 
 rule fit_baseline:
     input:
-        features=lambda w: (
-            [
-                f"{paths.baseline_features}/{name}".format(**w)
-                for name in ("features.npy", "index.tsv")
-            ]
-            if registered(METHODS_OF[w.baseline]).extracts
-            else []
+        features=lambda w: expand(
+            f"{paths.baseline_features}/{{file}}",
+            file=(
+                ["features.npy", "index.tsv"]
+                if REGISTERED[w.baseline].extracts
+                else []
+            ),
+            **w,
         ),
         fold=paths.fold,
         manifest=paths.manifest,
@@ -72,8 +69,8 @@ rule fit_baseline:
         **REQUESTS.of("fit_baseline"),
     params:
         **ON_DEVICE,
-        method_version=lambda w: VERSIONS[w.baseline],
-        method=lambda w: METHODS_OF[w.baseline],
+        method_version=lambda w: f"baseline {REGISTERED[w.baseline].version}",
+        method=lambda w: CONFIG["baselines"][w.baseline]["method"],
         settings=lambda w: step_settings.of_baseline(CONFIG, w.baseline),
         classes=CONFIG["classes"],
     message:
