@@ -93,7 +93,7 @@ def _array(path: Path) -> str:
 
 
 def _tensors(path: Path) -> str:
-    """Open it, which reads the header and compares the size with what that says."""
+    """Let safetensors open it, which compares the size with the header."""
     if path.stat().st_size == 0:  # pruned on purpose (after_ser.prune), and refused by its reader
         return ""
     try:

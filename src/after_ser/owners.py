@@ -27,20 +27,20 @@ _kept_open: list[Any] = []  # a lock ends when its file is closed
 
 @dataclass(frozen=True)
 class Owner(ProcessRecord):
-    """A main process of Snakemake that has left a file: is it still there?"""
+    """A main process of Snakemake, as its file describes it."""
 
     file: Path
 
     @property
     def here(self) -> bool:
-        """Whether this machine can say: the same kernel, or the same machine restarted."""
+        """Whether this machine can tell if it lives: the same kernel, or the machine restarted."""
         here = this_process()
         restarted = (self.host, self.machine) == (here["host"], here["machine"]) != (self.host, "")
         return restarted or self.same_kernel
 
     @property
     def alive(self) -> bool:
-        """Whether it holds its file's lock; only meaningful `here`."""
+        """Whether it holds the lock of its file; only meaningful where `here` is True."""
         try:
             with open(self.file, "r+b") as handle:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -52,9 +52,9 @@ class Owner(ProcessRecord):
 
 
 def record_owner() -> None:
-    """Leave this process's file and hold its lock; it is removed when the process ends normally.
+    """Write this process's file and hold its lock; a normal end of the process removes it.
 
-    In a folder that cannot be written nothing is left: Snakemake will say so itself.
+    Does nothing where the folder cannot be written: Snakemake will say so itself.
     """
     folder = FOLDER / OWNERS
     try:
@@ -77,7 +77,7 @@ def record_owner() -> None:
 
 
 def record_run(run: str) -> None:
-    """Remember how run `run` was started, which is now going to execute jobs."""
+    """Record how `run` was started; called before its first job."""
     folder = FOLDER / RUNS
     with suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
@@ -88,7 +88,7 @@ def record_run(run: str) -> None:
 
 
 def arguments() -> list[str] | None:
-    """Return what this Snakemake was called with, or None where it was not called by command."""
+    """Return the arguments of this Snakemake, None where it was not started by its command."""
     program = Path(sys.argv[0])
     if "snakemake" not in (program.name, program.parent.name):
         return None
@@ -96,7 +96,7 @@ def arguments() -> list[str] | None:
 
 
 def owners() -> list[Owner]:
-    """Return all that have left a file, of this machine and others."""
+    """Return every main process that has a file, of this machine and of others."""
     left = []
     for file in sorted((FOLDER / OWNERS).glob("*.json")):
         name, pid, _ = file.stem.rsplit("-", 2)

@@ -1,1 +1,1 @@
-"""What jobs ask of a cluster, and whether it can be had. Imports nothing heavy."""
+"""What jobs ask of a cluster, and whether it has that. Imports nothing heavy."""

@@ -20,7 +20,7 @@ SINFO = ("sinfo", "--noheader", "--exact", "--format=%P|%l|%m|%c|%G")
 
 @dataclass(frozen=True)
 class Nodes:
-    """Equal nodes of a partition: minutes of its time limit, what one node has."""
+    """Nodes of one kind in a partition: its time limit in minutes, and what one node has."""
 
     partition: str
     minutes: float = inf

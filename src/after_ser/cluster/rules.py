@@ -1,4 +1,4 @@
-"""Every rule that is submitted to a cluster: the work of its jobs, and where and how they do it.
+"""Every rule that is submitted to a cluster: the work of its jobs and what they run on.
 
 The one place for this: requests to a cluster and `make plan` both read RULES.
 docs/architecture.md ("What jobs ask for") has the formulae in words and what was measured.
@@ -39,7 +39,7 @@ _TABLES = 100_000.0
 
 
 class Gpus(Enum):
-    """Which of a rule's jobs ask for GPUs."""
+    """Which jobs of a rule ask for GPUs."""
 
     NONE = 0
     ALL_JOBS = 1

@@ -108,7 +108,7 @@ class CorpusDownload:
         return line
 
     def _get(self, item: Mapping[str, Any], target: Path) -> Received | None:
-        """Fetch one file unless it is there and right; None where an optional one is nowhere."""
+        """Fetch one file unless it is already here; None if no server has an optional one."""
         key = f"{self._name}/{target.relative_to(self._files)}"
         published = Expected(
             item.get("sha256"),
@@ -177,7 +177,7 @@ class CorpusDownload:
                 print(f"{self._name}: {count} of {len(wanted)} files", file=sys.stderr)
 
     def _unpacked(self) -> Path:
-        """Return the folder with everything in it, archives unpacked in the place they lay in."""
+        """Return the folder with everything in it, archives unpacked where they lay."""
         archives = [item for item in self._corpus.get("files", []) if _ARCHIVE.search(item["name"])]
         if not archives:
             return self._files
@@ -204,7 +204,7 @@ class CorpusDownload:
         return tree
 
     def _look_at(self, tree: Path) -> str:
-        """Count the clips as the workflow will; what it would stop at is said here already."""
+        """Count the clips as the workflow will, and warn of what it would stop at."""
         line = f"{self._name}: fetched into {self._root}"
         try:
             clips = sum(1 for _ in corpus_adapter(self._corpus["layout"]).scan(tree, {}))

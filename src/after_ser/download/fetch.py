@@ -1,4 +1,4 @@
-"""One file over HTTP: taken up where it stopped, verified, and there only when it is whole."""
+"""One file over HTTP: resumed where it stopped, verified, and given its name only when whole."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class NotThereError(InputError):
 
 
 class _PassingError(Exception):
-    """Something that may go well the next time; `wait_s` is what the server asks for."""
+    """An error that may not happen again; the server asks to wait `wait_s` seconds."""
 
     def __init__(self, reason: str, wait_s: float = 0.0) -> None:
         super().__init__(reason)
@@ -35,7 +35,7 @@ class _PassingError(Exception):
 
 
 class _LastingError(Exception):
-    """Something that trying again does not help against."""
+    """An error that will happen again."""
 
     def __init__(self, reason: str, absent: bool = False) -> None:
         super().__init__(reason)
@@ -193,7 +193,7 @@ class Fetcher:
 
 
 class _Part:
-    """The bytes that are there so far, and what the server said they are of."""
+    """The bytes that have arrived so far, and which version of the file they belong to."""
 
     def __init__(self, target: Path) -> None:
         self.path = target.with_name(f".{target.name}.part")

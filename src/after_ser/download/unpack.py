@@ -1,4 +1,4 @@
-"""Archives that strangers made: nothing is written outside the folder, nothing but plain files.
+"""Unpacking untrusted archives: only plain files, and only inside the folder.
 
 No link is ever made, so a member's name is the only way out of the folder, and names are checked.
 """
@@ -45,7 +45,7 @@ class Limits:
 
 
 class _Member(tarfile.TarInfo):
-    """A tar member whose own header may not fill the memory."""
+    """A tar member whose header is bounded, so that it cannot fill the memory."""
 
     def _proc_member(self, tar: tarfile.TarFile) -> Any:
         if self.type in _TAR_HEADERS and self.size > _HEADER_BYTES:
@@ -54,7 +54,7 @@ class _Member(tarfile.TarInfo):
 
 
 class _Writer:
-    """Writes members into a folder that it made itself, counting."""
+    """Writes members into a new folder and counts them and their bytes."""
 
     def __init__(self, archive: Path, folder: Path, limits: Limits) -> None:
         self._archive, self._folder, self._limits = archive, folder, limits

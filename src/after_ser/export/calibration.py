@@ -9,16 +9,16 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import logsumexp, softmax
 
-#: Below so many clips the minimum says more about them than about the model.
+#: With fewer clips than this, the minimum says more about the clips than about the model.
 LEAST_CLIPS = 20
-#: Temperatures that are tried; a minimum at the border is none.
+#: Bounds of the temperature; a minimum at a bound does not count.
 LOWEST, HIGHEST = 0.05, 20.0
 BINS = 15
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """The temperature (1: left as it was), and what was done in one sentence."""
+    """The temperature (1: unchanged), and a sentence on how it was chosen."""
 
     temperature: float
     note: str

@@ -90,7 +90,7 @@ def _header(config: Config, chosen: Chosen, material: Material) -> dict[str, Any
 
 
 def _quality(config: Config, chosen: Chosen, material: Material) -> dict[str, Any]:
-    """Return the scores of all folds and seeds on test clips, on val clips where there are none."""
+    """Return the scores of all folds and seeds on test clips, or on val clips if there are none."""
     cell, classes = chosen.cell, list(config["classes"])
     clips = scores.scored(chosen.peers, material.manifest, classes, "test")
     tested = not clips.empty
@@ -137,7 +137,7 @@ def _over_folds(folds: pd.DataFrame) -> list[tuple[str, dict[str, Any]]]:
 
 
 def _over_speakers(chosen: Chosen, material: Material, classes: list[str]) -> dict[str, Any]:
-    """Return the bootstrap of UA over speakers; ci_low is None, and `note` says why, without."""
+    """Return the bootstrap of UA over speakers; without one, ci_low is None and `note` says why."""
     runs = {(peer.fold, peer.seed) for peer in chosen.peers}
     if len(runs) < len({fold for fold, _ in runs}) * len({seed for _, seed in runs}):
         return {"ci_low": None, "note": "folds have unequal seeds so far"}

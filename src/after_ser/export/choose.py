@@ -1,4 +1,4 @@
-"""Which model of a run is taken home. Validation clips decide; test clips are never looked at."""
+"""Which model of a run is exported: validation clips decide, test clips are never looked at."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writing a whole folder or none, and never over what somebody else has put there."""
+"""Writing an exported folder whole or not at all, and never over somebody else's files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of the terms of backbones and corpora. What is not known is called unknown."""
+"""Licence terms of backbones and corpora, as far as they are known."""
 
 from __future__ import annotations
 

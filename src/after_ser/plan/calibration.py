@@ -1,4 +1,4 @@
-"""How fast this device is with a config's backbone: one minute, on noise, with random weights.
+"""Measures in a minute how fast this device is with a config's backbone (noise, random weights).
 
 Every kind of work is done by the functions that do it in a run, on a batch of the config's own
 size where that takes a few seconds, else on a smaller one.

@@ -88,7 +88,7 @@ def _planned(row: Row) -> list[str]:
 
 
 def _took(rules: Sequence[tuple[Actual, float]]) -> list[str]:
-    """Return the columns of finished jobs of rules; a job of each was planned to take seconds."""
+    """Return the columns of finished jobs; `rules` are (what was done, planned seconds per job)."""
     jobs = sum(actual.jobs for actual, _ in rules)
     took = sum(actual.seconds for actual, _ in rules)
     steps = sum(actual.step_seconds for actual, _ in rules)
@@ -118,5 +118,5 @@ def size(number: float) -> str:
 
 
 def ratio(took: float, planned: float) -> str:
-    """Return took / planned, a dash where one of them is nothing."""
+    """Return took / planned, or a dash where one of them is 0."""
     return f"{took / planned:.2f}" if took and planned else "–"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import soundfile
 
-#: Endings of files that are taken out of a folder; a file that is named may have any.
+#: Suffixes of audio files in folders; a file given by name may have any suffix.
 ENDINGS = frozenset(
     {f".{name.lower()}" for name in soundfile.available_formats()}
     | {".wave", ".aif", ".aifc", ".oga", ".opus", ".mp2", ".mp3"}

@@ -12,7 +12,7 @@ from after_ser.audio.read import MAX_DURATION_S, Clip, UnreadableAudioError, rea
 from after_ser.backbone.waveform import to_float
 from after_ser.errors import InputError
 
-#: Read at once, so that memory holds it: two hours of 48 kHz are 1.4 GB.
+#: Longest recording in seconds: it is read at once, and two hours at 48 kHz take 1.4 GB.
 LONGEST_S = 7200
 
 

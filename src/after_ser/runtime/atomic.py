@@ -21,7 +21,7 @@ import pandas as pd
 
 from after_ser.errors import InputError
 
-#: What to do about a damaged file, the end of every message about one.
+#: The end of every message about a damaged file: what to do about it.
 AGAIN = "expected what an earlier step wrote (delete it and it is made again, make resume does so)"
 
 
@@ -58,7 +58,7 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
 
 
 def _flush(path: Path) -> None:
-    """Bring the bytes to the disk before they get their name: else a power cut leaves a stub."""
+    """Flush to the disk before the rename: otherwise a power cut could leave a stub."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -67,7 +67,7 @@ def _flush(path: Path) -> None:
 
 
 def remove_parts(target: Path) -> None:
-    """Remove what writers of `target` that were killed left; call it as its only writer."""
+    """Remove temporary files that killed writers of `target` left; its only writer calls this."""
     for part in target.parent.glob(f".{target.stem}.*.part{target.suffix}"):
         if part.is_file():
             part.unlink(missing_ok=True)
@@ -103,7 +103,7 @@ def write_tsv(
 def read_tsv(
     path: str | os.PathLike[str], numeric: tuple[str, ...] = (), columns: tuple[str, ...] = ()
 ) -> pd.DataFrame:
-    """Read a TSV of ours: every column as str ("" where empty) except those named in `numeric`.
+    """Read a TSV of the workflow: columns as str ("" where empty) except those in `numeric`.
 
     Identifiers such as speaker "03" must not turn into the number 3, hence str by default. Raises
     InputError where an edit, or a write that broke off, has left no such table: rows of unequal

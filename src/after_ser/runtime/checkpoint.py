@@ -1,4 +1,4 @@
-"""Resumable training state: atomic checkpoints that are taken up only by the same run.
+"""Resumable training state: atomic checkpoints that only the same run goes on from.
 
 They lie in a folder that is no output of a rule, since the engine deletes outputs of failed jobs.
 """
@@ -15,11 +15,11 @@ from typing import Any
 from after_ser.errors import InputError
 from after_ser.runtime.weights import read_weights
 
-KEPT = 2  # the newest, and the one before in case the newest turns out to be damaged
+KEPT = 2  # the newest, and the one before it in case the newest is damaged
 
 
 def identity_hash(identity: Any) -> str:
-    """Return 16 hexadecimal digits of the SHA-256 of a JSON value: what makes a run that run."""
+    """Return the identity of a run: 16 hexadecimal digits of the SHA-256 of a JSON value."""
     text = json.dumps(identity, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -69,7 +69,7 @@ class Checkpoints:
         A notice on stderr names each file that was passed over, and why. The caller holds the
         folder's lock: halves that a killed writer left are removed.
         """
-        for path in self.folder.glob(".step*.part"):  # of a writer that was killed
+        for path in self.folder.glob(".step*.part"):  # left by a killed writer
             path.unlink(missing_ok=True)
         for path in sorted(set(self._all()) - set(self._own())):
             _notice(f"ignoring {path}: it was written with other settings, data or seed")
@@ -85,7 +85,7 @@ class Checkpoints:
         return None
 
     def clear(self) -> None:
-        """Remove all checkpoints, also other settings', and the folder if nothing else is in it."""
+        """Remove all checkpoints, also of other settings, and the folder if it is then empty."""
         if not self.folder.is_dir():
             return
         for path in [*self._all(), *self.folder.glob(".step*.part")]:

@@ -41,7 +41,7 @@ def choose_device(name: str = "auto") -> torch.device:
 
 
 def several_gpus(name: str, count: int) -> bool:
-    """Make `count` GPUs this process's own, for as many processes that it starts.
+    """Reserve `count` GPUs for the processes that this one starts, one GPU each.
 
     CUDA is not initialised. Where there is no GPU at all, "auto" gets a notice and False. Raises
     InputError where there are fewer than `count`.
@@ -96,7 +96,7 @@ def make_deterministic() -> None:
 
 
 def _leave_optimisers_to_python() -> None:
-    """Say of the optimisers' methods that the compiler has been told to leave them alone.
+    """Mark the optimisers' methods as already excluded from torch's compiler.
 
     Their first call would load it to be told so (torch._compile._disable_dynamo, which keeps what
     it has got in this attribute). With another torch that keeps it elsewhere nothing changes.

@@ -24,9 +24,9 @@ from after_ser.errors import InputError
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 #: How many jobs may share a GPU (config: jobs_per_gpu).
 SHARING = "AFTER_SER_JOBS_PER_GPU"
-#: "1" in a job that a scheduler placed, which has given it its devices already.
+#: "1" in a job of a cluster's scheduler, which has already assigned its devices.
 SCHEDULED = "AFTER_SER_SCHEDULED"
-#: Folder of the locks, where it is not to be the one of this user in /tmp.
+#: Folder of the locks; by default one of this user in /tmp.
 LOCKS = "AFTER_SER_GPU_LOCKS"
 
 _LISTED = re.compile(r"^\s*(GPU|MIG)\b.*\(UUID:\s*([^)\s]+)\)\s*$")
@@ -50,7 +50,7 @@ class Slot:
     files: list[IO[str]] = field(default_factory=list)
 
     def release(self) -> None:
-        """Give it back; it happens by itself when the process ends, however it ends."""
+        """Give it back; the kernel does so when the process ends, however it ends."""
         while self.files:
             self.files.pop().close()
 
@@ -113,7 +113,7 @@ def usable_gpus(environment: Mapping[str, str] | None = None) -> list[str]:
 
 
 def take_gpu(number: int | None = None, count: int = 1) -> Slot | None:
-    """Make `count` GPUs this process's own, waiting while they are taken; None where there is none.
+    """Reserve `count` GPUs for this process, waiting while they are taken; None without a GPU.
 
     Has to come before CUDA is initialised, which reads CUDA_VISIBLE_DEVICES once. `number` chooses
     among the GPUs that are visible now; None is any. A process has one slot: a second call returns
@@ -150,7 +150,7 @@ def _take(devices: Sequence[str], count: int, sharing: int, folder: Path) -> Slo
             "expected at most as many"
         )
     taken = Slot("")
-    # one job at a time collects several, or two of them could wait for each other's
+    # one job at a time collects several GPUs: two could wait for each other for ever
     with open(folder / "several", "a", encoding="utf-8") as turn:
         try:
             fcntl.flock(turn, fcntl.LOCK_EX | fcntl.LOCK_NB)

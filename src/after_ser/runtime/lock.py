@@ -22,7 +22,7 @@ from after_ser.runtime.parent import Parent, ProcessRecord, alive, this_process
 
 LOCK = "lock"
 _PAUSE_S = 0.25
-_UNNAMED_S = 5.0  # so long may a holder take between getting the lock and signing it
+_UNNAMED_S = 5.0  # a holder may take this long to write its record after getting the lock
 
 
 @dataclass(frozen=True)
@@ -34,16 +34,16 @@ class Holder(ProcessRecord):
 
     @property
     def orphaned(self) -> bool:
-        """Whether its Snakemake is known to be dead; never known of another machine's."""
+        """Whether its Snakemake is known to be dead; on another machine that is never known."""
         return self.same_kernel and bool(self.snakemake) and not alive(**self.snakemake)
 
 
 @contextmanager
 def exclusive(folder: str | os.PathLike[str]) -> Iterator[Path]:
-    """Hold the folder's lock, making the folder if need be; the system frees it if we die.
+    """Hold the folder's lock, creating the folder if needed; the kernel frees it if we die.
 
-    Raises InputError at once where another process holds it; only for one whose Snakemake was
-    killed it waits, since that one ends at its next step.
+    Raises InputError at once where another process holds it. It waits only for a process whose
+    Snakemake was killed, since that one ends at its next step.
     """
     folder = Path(folder)
     with one_writer(folder / LOCK, str(folder)):
@@ -66,10 +66,10 @@ def one_writer(path: Path, what: str, job: str = "") -> Iterator[Holder | None]:
         path.write_text(json.dumps(vars(holder)) + "\n", encoding="utf-8")
         yield waited
     finally:
-        # while it is still held: who opened the old file sees that it has no name any more
+        # while the lock is held: a process that has opened this file will see it was removed
         with suppress(OSError):
             path.unlink()
-        with suppress(OSError):  # it is removed with its last file
+        with suppress(OSError):  # only succeeds once the folder is empty
             path.parent.rmdir()
         lock.release()
 

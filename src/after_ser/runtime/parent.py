@@ -10,22 +10,22 @@ from typing import Any
 import psutil
 
 _VARIABLE = "AFTER_SER_SNAKEMAKE"
-_PAUSE_S = 0.2  # between two looks; a step of training may take less than looking
-_SAME_START_S = 1.0  # two processes may work out another's start this far apart
+_PAUSE_S = 0.2  # between two checks; a training step may take less time than a check
+_SAME_START_S = 1.0  # start times that two processes compute may differ by this much
 
 
 def announce() -> None:
-    """Called where the Snakefile is read: jobs started from here have this process above them."""
+    """Tell the jobs that this process will start that it is their Snakemake."""
     os.environ[_VARIABLE] = str(os.getpid())
 
 
 @dataclass(frozen=True)
 class ProcessRecord:
-    """A process as others find it in a file: where it runs, "" for what is not known."""
+    """A process as it is described in a file; "" for what is not known of its machine."""
 
     host: str
-    machine: str  # its identity
-    boot: str  # of its running kernel
+    machine: str  # /etc/machine-id
+    boot: str  # the kernel's boot_id
     pid: int
 
     def __str__(self) -> str:
@@ -33,7 +33,7 @@ class ProcessRecord:
 
     @property
     def same_kernel(self) -> bool:
-        """Whether it ran under the kernel that runs here now, so that its number can be asked."""
+        """Whether it belongs to the kernel that runs here now, so that its pid means something."""
         return self.boot != "" and self.boot == this_process()["boot"]
 
 
@@ -65,7 +65,7 @@ def alive(pid: int, started: float) -> bool:
 
 
 def _runs(process: psutil.Process) -> bool:
-    """Return whether it does, which one of which only its shell (a zombie) is left does not."""
+    """Return whether the process runs; a zombie does not."""
     try:
         return bool(process.is_running()) and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -73,7 +73,7 @@ def _runs(process: psutil.Process) -> bool:
 
 
 class Parent:
-    """The nearest Snakemake above this process; none where a script was started by hand."""
+    """The Snakemake that started this process; none where a script was started by hand."""
 
     def __init__(self) -> None:
         """Look for it among this process's ancestors, since the variable may be inherited."""
@@ -90,7 +90,7 @@ class Parent:
 
     @property
     def gone(self) -> bool:
-        """Whether it existed and has ended."""
+        """Whether there was one and it has ended."""
         now = time.monotonic()
         if self._process and not self._gone and now - self._looked >= _PAUSE_S:
             self._looked = now

@@ -18,7 +18,7 @@ State = Callable[[], dict[str, Any]]
 
 
 class Progress:
-    """The state folder of one job, and when something goes into it.
+    """The state folder of one job, and when its state is saved.
 
     A fit is often over in less time than its state takes to be written, so states are saved by the
     clock: a job that was killed loses `checkpoint_minutes` of the config at most, one that was
@@ -60,7 +60,7 @@ class Progress:
         self.check()
 
     def check(self) -> None:
-        """Save what was reached and end with status 143, where that was requested."""
+        """Where the job was told to end, save what was reached and exit with status 143."""
         if not self._termination.requested:
             return
         if self._last is not None:

@@ -1,4 +1,4 @@
-"""How every workflow script runs: alone, and with one line for a user's mistake.
+"""How every workflow script runs: one at a time per output, with one line for a user's mistake.
 
 Two processes never write one job's outputs at the same time: a job whose Snakemake was killed may
 still run when the next one starts it again.
@@ -20,7 +20,7 @@ from after_ser.runtime.atomic import remove_parts
 from after_ser.runtime.checkpoint import identity_hash
 from after_ser.runtime.lock import one_writer
 
-#: What a disk says that is full or must not be written.
+#: Errors of a disk that is full or may not be written.
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 LOCKS = ".locks"
 
@@ -32,7 +32,7 @@ class _Tee:
         self._streams = streams
 
     def write(self, text: str) -> int:
-        # a notice may name a file whose name is not UTF-8
+        # a file's name in a notice may not be UTF-8
         text = text.encode("utf-8", "backslashreplace").decode("utf-8")
         for stream in self._streams:
             with suppress(OSError):
@@ -110,7 +110,7 @@ def _disk(error: OSError) -> str:
 
 @contextmanager
 def _only_writer(snakemake: Any) -> Iterator[bool]:
-    """Hold the job's lock; yield True where whom we waited for has done the same job.
+    """Hold the job's lock; yield True if a process that we waited for has done the same job.
 
     Snakemake removes a job's outputs before it starts it. If all are there once the lock is free,
     the other process wrote them; it did the same job if rule, inputs and params are the same.
@@ -131,7 +131,7 @@ def _only_writer(snakemake: Any) -> Iterator[bool]:
 
 
 def _folder(output: Path) -> Path:
-    """Return where the lock of a job lies: beside what is in results/, no output of any rule."""
+    """Return the folder of a job's lock, in results/ but no output of any rule."""
     parts = output.parts
     if len(parts) > 2 and parts[0] == "results":
         return Path(parts[0], parts[1], LOCKS)

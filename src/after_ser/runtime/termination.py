@@ -1,4 +1,4 @@
-"""Noticing, between two steps of a long job, that it has to end: SIGTERM, Ctrl-C, no Snakemake."""
+"""Tells a long job between two steps that it has to end: SIGTERM, Ctrl-C, Snakemake is gone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Emotions as changes of the voice: where each one lies, and how far one clip strays from it.
+"""Emotions as changes of the voice: the centre of each, and how far a clip is from it.
 
 Directions follow the reviews of vocal expression (Scherer 2003; Juslin and Laukka 2003): anger
 and joy raise F0 level, range, tempo and energy, anger with a harsh bright source, joy with a
