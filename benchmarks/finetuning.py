@@ -100,7 +100,6 @@ def _ours(
             given.frames_per_second,
             ("benchmark",),
             device,
-            ua=lambda truth, probs: 0.0,
         )
 
     return epoch

@@ -106,7 +106,6 @@ def child(pool: int, threads: int, folder: Path) -> dict[str, float]:
     from after_ser.backbone.save import save_pretraining_model
     from after_ser.backbone.scratch import build_scratch
     from after_ser.finetune.round import Split, run_round
-    from after_ser.metrics import score
     from after_ser.runtime.atomic import write_tsv
     from after_ser.runtime.device import set_threads
 
@@ -150,7 +149,6 @@ def child(pool: int, threads: int, folder: Path) -> dict[str, float]:
         head_seed=0,
         seed_parts=("benchmark",),
         device=torch.device("cpu"),
-        score=score,
     )
     seconds = time.perf_counter() - begun
     own, resident = memory.peaks()

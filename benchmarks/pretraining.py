@@ -118,16 +118,15 @@ def _ours(
         learning_rate=1e-5,
         precision=precision,
     )
-    state = setting.folder / f"state-{size}-{objective}-{precision}"
     make, step, _ = measurable(
-        ARCHITECTURES[size], clips, settings, state, setting.device, setting.threads
+        ARCHITECTURES[size], clips, settings, setting.device, setting.threads
     )
 
     def run() -> None:
         number, heard = 0, 0
         while heard < len(clips):  # step numbers begin anew: every pass is the same
             batch = make(number)
-            step(number, batch)
+            step(batch)
             number, heard = number + 1, heard + len(batch.utts)
 
     return run

@@ -133,7 +133,6 @@ def _ways(
             crop_s=max(lengths),
             precision=precision,
         ),
-        setting.folder / f"state-{size}-{precision}",
         setting.device,
         setting.threads,
     )
@@ -150,14 +149,13 @@ def _ways(
             given.frames_per_second,
             ("benchmark",),
             device,
-            ua=lambda truth, probs: 0.0,
         )
 
     ways: dict[str, Callable[[], Any]] = {
         "transformer, fine-tuning": fine_tune,
         "transformer, scoring": lambda: predict(model, clips, device),
         "CNN, a clip at a time": lambda: [encoder.encode(one) for one in prepared],
-        "TAPT step": lambda: step(0, batch),
+        "TAPT step": lambda: step(batch),
     }
     if precision != "fp32":  # latents are made in fp32
         del ways["CNN, a clip at a time"]

@@ -15,7 +15,6 @@ from after_ser.backbone.save import write_origin
 from after_ser.datasets.tables import read_fold, read_manifest
 from after_ser.finetune.round import read_split, run_round, write_round
 from after_ser.grid import cells
-from after_ser.metrics import score
 from after_ser.runtime.atomic import write_text, write_tsv
 from after_ser.runtime.seeding import rng
 
@@ -118,9 +117,9 @@ def _fit(settings, cell, latents) -> None:
             split=split, labelled=labelled, latents=store, start=Path(cell.start_folder),
             previous=previous, classes=settings["classes"],
             settings=settings["protocols"]["paper"], head_seed=cell.seed,
-            seed_parts=("fit", cell.fold, cell.seed, cell.round), device=CPU, score=score,
+            seed_parts=("fit", cell.fold, cell.seed, cell.round), device=CPU,
         )  # fmt: skip
     write_round(
         folder, model=model, fitted=fitted, frames=frames, split=split, labelled=labelled,
-        budget=cell.budget, round_index=cell.round, score=score,
+        budget=cell.budget, round_index=cell.round,
     )  # fmt: skip

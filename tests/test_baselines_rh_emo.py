@@ -127,7 +127,7 @@ def test_reconstruction_gets_better_and_only_the_second_run_trains_the_heads():
     pretrain(model, data, data, device=device, **run)
     assert not torch.equal(before["emotion.1.weight"], model.state_dict()["emotion.1.weight"])
     run["settings"] = {**options, "supervised_learning_rate": 1e30}
-    with pytest.raises(InputError, match="of the supervised run; expected a finite loss"):
+    with pytest.raises(InputError, match="supervised run: the .* is (nan|inf)"):
         pretrain(model, data, data, device=device, **run)
 
 

@@ -16,7 +16,6 @@ from after_ser.baselines.light_sernet import learning_rate
 from after_ser.baselines.registry import METHODS, load, registered
 from after_ser.baselines.run import run_baseline, write_result
 from after_ser.baselines.train import fit_epochs, shuffled_batches
-from after_ser.baselines.val import val_scores
 from after_ser.errors import InputError
 from after_ser.evaluation.baselines import NOTES, gather_fits
 from after_ser.runtime.atomic import read_tsv
@@ -110,12 +109,6 @@ def test_a_fit_leaves_predictions_metrics_history_and_they_are_gathered(tmp_path
     assert (times.loc[0, "total_s"], times.loc[0, "device"]) == (4.0, "CPU")
 
 
-def test_val_scores_are_log_loss_and_mean_recall_of_the_classes_there():
-    probs = np.array([[0.5, 0.25, 0.25], [0.1, 0.8, 0.1], [0.6, 0.3, 0.1]])
-    loss, ua = val_scores(probs, [0, 1, 1])
-    assert loss == pytest.approx(-np.log([0.5, 0.8, 0.3]).mean()) and ua == 0.75
-
-
 def loop(val_losses, patience=0):
     """Train one weight whose value is the number of the epoch; val losses are given."""
     model = torch.nn.Linear(1, 1, bias=False)
@@ -144,10 +137,11 @@ def test_patience_stops_and_0_never_does():
 
 
 def test_a_loss_that_is_not_finite_stops_in_one_line():
-    with pytest.raises(InputError, match="baseline x: the loss is nan in epoch 1"):
+    model = torch.nn.Linear(1, 1)
+    with pytest.raises(InputError, match="baseline x: the loss is nan at step 1"):
         fit_epochs(
-            torch.nn.Linear(1, 1), torch.optim.SGD([torch.zeros(1)]), name="x", epochs=1,
-            patience=0, batches=lambda epoch: [0], loss=lambda batch: torch.tensor(torch.nan),
+            model, torch.optim.SGD(model.parameters()), name="x", epochs=1, patience=0,
+            batches=lambda epoch: [0], loss=lambda batch: model.weight.sum() * torch.nan,
             val_probabilities=lambda: np.ones((1, 1)), val_labels=[0], seed=0,
         )  # fmt: skip
 

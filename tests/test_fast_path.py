@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from finetune_clips import CLASSES, CPU, FRAMES_PER_SECOND, SETTINGS, ua
+from finetune_clips import CLASSES, CPU, FRAMES_PER_SECOND, SETTINGS
 from selfsupervised_clips import ARCH, GROUP_NORM, waveform, write_manifest
 from transformers import (
     Wav2Vec2FeatureExtractor,
@@ -303,7 +303,7 @@ def test_a_fit_reports_the_losses_of_the_plain_way(folder):
     settings |= {"class_weights": "none", "crop_s": 1000.0}
     found = fit(
         plain.classifier, clips, labels, clips, labels, settings, FRAMES_PER_SECOND, ("test",),
-        CPU, ua,
+        CPU,
     )  # fmt: skip
     assert found.history["train_loss"].tolist() == pytest.approx([expected], abs=CLOSE)
     assert found.history["val_loss"].tolist() == pytest.approx([expected], abs=CLOSE)

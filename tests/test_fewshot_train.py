@@ -10,16 +10,16 @@ import torch
 from fewshot_study import ADAPT, EMOTIONS, PREFINETUNE, latents, manifest
 from finetune_clips import CPU, random_clips, write_start
 from safetensors.torch import load_file
+from stopped_training import crash, stop_at, terminate
 
 from after_ser.backbone.latents import Latents
 from after_ser.backbone.load import load_encoder
 from after_ser.backbone.transformer import load_body
-from after_ser.errors import InputError
 from after_ser.fewshot import prefinetune as module
 from after_ser.fewshot.adapt import SCORES, adapt_speaker
 from after_ser.fewshot.draws import draw_tasks
 from after_ser.fewshot.multitask import MultiTask
-from after_ser.fewshot.optimise import EarlyStopping, Stepper, linear_rate, steps_of
+from after_ser.fewshot.optimise import few_shot_training, linear_rate, steps_of
 from after_ser.fewshot.prefinetune import prefinetune
 from after_ser.fewshot.sources import split_source
 from after_ser.finetune.batches import collate
@@ -67,10 +67,9 @@ def trained(study, tmp_path_factory):
 
 
 def sampler(study, names=("big", "small"), **changes):
-    start, rows, stores, root = study
+    start, rows, stores, _ = study
     sources = [split_source(name, rows[name], 0.2, 0) for name in names]
-    settings = {**PREFINETUNE, **changes}
-    return module._Run(start, sources, stores, settings, 0, root / "none", "cpu", 1)
+    return module._Prefinetuning(start, sources, stores, {**PREFINETUNE, **changes}, 0, CPU)
 
 
 def test_batches_are_in_proportion_to_the_corpora_and_hold_every_clip_once(study):
@@ -159,46 +158,29 @@ def test_equal_runs_give_equal_bytes_and_a_killed_one_goes_on_where_it_was(
     for name in FILES:
         assert (again / name).read_bytes() == (trained / name).read_bytes(), name
 
-    class KilledError(Exception):
-        pass
-
-    original = module._Run._save
-
-    def save(self):
-        original(self)
-        if len(self.rows) == 1:
-            raise KilledError
-
-    monkeypatch.setattr(module._Run, "_save", save)
-    with pytest.raises(KilledError):
-        train(study, tmp_path / "resumed")
-    monkeypatch.setattr(module._Run, "_save", original)
-    epochs = []
-    one_epoch = module._Run._one_epoch
-    monkeypatch.setattr(
-        module._Run, "_one_epoch", lambda self, n: epochs.append(n) or one_epoch(self, n)
-    )
-    resumed = train(study, tmp_path / "resumed")
-    assert epochs == [2, 3]
-    for name in FILES:
-        assert (resumed / name).read_bytes() == (trained / name).read_bytes(), name
+    per_epoch = sampler(study).steps_per_epoch
+    for step, done, how in (
+        (per_epoch + 2, per_epoch, crash),  # the state of the first epoch is left
+        (per_epoch + 2, per_epoch + 2, terminate),
+    ):
+        out = tmp_path / how.__name__
+        with monkeypatch.context() as patch, pytest.raises((RuntimeError, SystemExit)):
+            stop_at(patch, step, how)
+            train(study, out)
+        with monkeypatch.context() as patch:
+            made = stop_at(patch, -1, crash)
+            train(study, out)
+        assert made == list(range(done + 1, 3 * per_epoch + 1))
+        for name in FILES:
+            assert (out / name).read_bytes() == (trained / name).read_bytes(), name
 
 
-def test_rate_steps_and_early_stopping():
+def test_rate_and_steps():
     rates = [linear_rate(step, 20, 0.1) for step in range(20)]
     assert rates[:3] == [0.5, 1.0, 1.0] and rates[-1] == pytest.approx(1 / 18)
     assert all(a >= b for a, b in zip(rates[2:], rates[3:], strict=False))
     assert linear_rate(0, 1, 0.0) == 1.0 and linear_rate(0, 1, 1.0) == 1.0
     assert [steps_of(n, 4) for n in (1, 4, 5)] == [1, 1, 2]
-    stopping = EarlyStopping(patience=2, threshold=0.02)
-    taken = [stopping.update(n, score) for n, score in enumerate((0.5, 0.51, 0.525), 1)]
-    # better each time and kept, but never by more than the threshold over the best so far
-    assert taken == [True, True, True] and stopping.stop and stopping.best_epoch == 3
-    stopping = EarlyStopping(patience=2)
-    for epoch, score in enumerate((0.5, 0.6, 0.6, 0.55), 1):
-        assert not stopping.stop
-        stopping.update(epoch, score)
-    assert stopping.stop and stopping.best_epoch == 2, "the first of equals"
 
 
 def test_accumulated_batches_are_one_step_of_their_mean():
@@ -206,15 +188,16 @@ def test_accumulated_batches_are_one_step_of_their_mean():
     for accumulation, size in ((2, 1), (1, 2)):
         torch.manual_seed(0)
         model = torch.nn.Linear(1, 1)
-        stepper = Stepper(model, {**PREFINETUNE, "accumulation": accumulation}, 10)
         data = torch.tensor([[1.0], [3.0]])
-        batches = [data[i : i + size] for i in range(0, 2, size)]
-        stepper.epoch(batches, lambda x, m=model: (m(x) ** 2).mean(), "test")
-        assert stepper.done == 1
+        training = few_shot_training(
+            model, {**PREFINETUNE, "accumulation": accumulation}, name="test", epochs=10,
+            seed=("x",), batches=lambda epoch, d=data, s=size: d.split(s),
+            loss=lambda x, m=model: (m(x) ** 2).mean(), measure=None, stopping=None,
+        )  # fmt: skip
+        (step,) = training.batches(1, 0)
+        training.step(step)
         weights.append(model.weight.item())
     assert weights[0] == pytest.approx(weights[1])
-    with pytest.raises(InputError, match="test: the loss is nan at step 2"):
-        stepper.epoch([0], lambda _: (model.weight * torch.nan).sum(), "test")
 
 
 def adapt(study, start, name="baseline", k=(2, 4), trials=1, **changes):

@@ -13,7 +13,6 @@ from after_ser.finetune.classifier import start_classifier
 from after_ser.finetune.precision import uses_bf16
 from after_ser.finetune.round import Split, run_round
 from after_ser.finetune.train import add_gradients
-from after_ser.metrics import score
 
 HEAD = "mean-relu-linear"
 
@@ -48,7 +47,6 @@ def fitted(folder, monkeypatch, **settings):
         head_seed=1,
         seed_parts=("test",),
         device=CPU,
-        score=score,
     )
     return model, fit, frames
 

@@ -1,19 +1,15 @@
 """A fit that was stopped at any batch, or while scoring, goes on and ends the same to the bit."""
 
-import os
-import signal
-
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from finetune_clips import CLASSES, CPU, SETTINGS, labels, random_clips, write_latents, write_start
+from stopped_training import crash, stop_at, terminate
 
 from after_ser.backbone.latents import Latents
 from after_ser.finetune import round as round_module
-from after_ser.finetune import train as train_module
 from after_ser.finetune.round import read_split, round_identity, run_round
-from after_ser.metrics import score
 from after_ser.runtime.environment import CHECKPOINT_MINUTES
 from after_ser.runtime.progress import Progress
 from after_ser.runtime.termination import Termination
@@ -57,7 +53,7 @@ def run(world, state=None, **changes):
                 Stopwatch(),
                 termination,
             )
-        done = run_round(latents=latents, device=CPU, score=score, progress=progress, **what)
+        done = run_round(latents=latents, device=CPU, progress=progress, **what)
         if progress is not None:
             progress.finish()
     return done
@@ -74,28 +70,6 @@ def assert_same(done, undisturbed):
     pd.testing.assert_frame_equal(done[1].history, undisturbed[1].history, check_exact=True)
     weights = undisturbed[0].state_dict()
     assert all(torch.equal(value, weights[name]) for name, value in done[0].state_dict().items())
-
-
-def stop_at(monkeypatch, step, how):
-    """Call `how` when the given step (from 1) has been made."""
-    original, made = train_module.cross_entropy, []
-
-    def counted(*arguments, **named):
-        made.append(1)
-        if len(made) == step:
-            how()
-        return original(*arguments, **named)
-
-    monkeypatch.setattr(train_module, "cross_entropy", counted)
-    return made
-
-
-def terminate():
-    os.kill(os.getpid(), signal.SIGTERM)
-
-
-def crash():
-    raise RuntimeError("power cut")
 
 
 @pytest.mark.parametrize("step", range(1, STEPS + 1))

@@ -63,7 +63,6 @@ def run(world, model, recorded, ua, conditions=CONDITIONS):
         recorded=recorded,
         recorded_ua=ua,
         device=CPU,
-        score=score,
         **{name: world[name] for name in ("test", "truth", "paths", "others")},
     )
 
@@ -82,7 +81,7 @@ def test_clean_clips_give_the_recorded_scores_and_every_condition_has_a_row(worl
     assert (table["n"] == 8).all()
 
 
-def test_noise_reaches_the_model(world):
+def test_noise_reaches_the_model(world, monkeypatch):
     model, recorded, found = fitted(world, 3)
     seen = []
 
@@ -90,9 +89,10 @@ def test_noise_reaches_the_model(world):
         seen.append(probs)
         return score(truth, probs, classes)
 
+    monkeypatch.setattr(module, "score", spy)
     module.robustness(
         model=model, encoder=ClipEncoder(world["start"], CPU), conditions=CONDITIONS,
-        recorded=recorded, recorded_ua=found["ua"], device=CPU, score=spy,
+        recorded=recorded, recorded_ua=found["ua"], device=CPU,
         **{name: world[name] for name in ("test", "truth", "paths", "others")},
     )  # fmt: skip
     assert len(seen) == 6

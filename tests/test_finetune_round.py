@@ -59,7 +59,6 @@ def run(world, picks=(0, 1, 2, 3, 5), previous=None, split=None, **changes):
         head_seed=11,
         seed_parts=("fit", "toy", 1),
         device=CPU,
-        score=score,
     )
 
 
@@ -117,7 +116,7 @@ def finished(world, tmp_path_factory):
     model, fitted, frames = run(world)
     write_round(
         folder, model=model, fitted=fitted, frames=frames, split=split, labelled=table,
-        budget=0.3, round_index=0, score=score,
+        budget=0.3, round_index=0,
     )  # fmt: skip
     return folder, model, fitted, frames
 
@@ -192,7 +191,7 @@ def test_spec_augment_reaches_the_model_and_a_warm_start_keeps_it(world, tmp_pat
     split = read_split(world["fold"], world["manifest"])
     write_round(
         tmp_path, model=model, fitted=fitted, frames=frames, split=split,
-        labelled=labelled_table(world, (0, 1)), budget=0.3, round_index=0, score=score,
+        labelled=labelled_table(world, (0, 1)), budget=0.3, round_index=0,
     )  # fmt: skip
     previous = (tmp_path / "model/model.safetensors", tmp_path / "model/config.json")
     assert run(world, previous=previous, spec_augment=True, max_epochs=1)[0].augment

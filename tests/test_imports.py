@@ -18,6 +18,7 @@ LAYERS = (
     "settings",
     "runtime protocol damage metrics people",
     "owners",
+    "learn",
     # the method, in the order in which data flows
     "corpora audio",
     "datasets backbone",

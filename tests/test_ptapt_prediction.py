@@ -1,9 +1,6 @@
 """P-TAPT: clusters of emotion states, their place in time, and predicting them under masks."""
 
 import json
-import os
-import signal
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +8,7 @@ import torch
 from ptapt_clips import CLASSES, SEED, states_settings, write_emotions
 from safetensors.torch import load_file
 from selfsupervised_clips import ARCH, GROUP_NORM, settings
+from stopped_training import crash, stop_at, terminate
 from test_tapt_objectives import toy_batch, toy_output
 
 from after_ser.backbone.geometry import Geometry
@@ -22,7 +20,6 @@ from after_ser.ptapt.cluster import cluster_states, kmeans
 from after_ser.ptapt.states import load_states
 from after_ser.ptapt.train import train_states
 from after_ser.runtime.atomic import read_tsv
-from after_ser.tapt import train
 from after_ser.tapt.batches import Batches
 from after_ser.tapt.masking import span_mask
 from after_ser.tapt.objectives.registry import OBJECTIVES, build_objective, check_objective
@@ -210,16 +207,8 @@ def test_it_learns_to_predict_the_clusters(made, tmp_path):
 
 @pytest.mark.parametrize("step", [3, 6])
 def test_killed_it_goes_on_as_if_it_had_not_been(made, undisturbed, tmp_path, monkeypatch, step):
-    original = train._Run._one_step
-
-    def one_step(self, at, batch):
-        row = original(self, at, batch)
-        if at + 1 == step:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return row
-
     with monkeypatch.context() as patch, pytest.raises(SystemExit):
-        patch.setattr(train._Run, "_one_step", one_step)
+        stop_at(patch, step, terminate)
         predict(made, tmp_path)
     assert list((tmp_path / "state").glob("step*.pt"))
     out = predict(made, tmp_path)
@@ -232,15 +221,8 @@ def test_a_checkpoint_of_other_pseudo_labels_is_not_taken_up(made, tmp_path, mon
     folder, clips = made
     targets = PseudoLabels(folder / "ptapt")
     monkeypatch.setattr(targets, "sha256", "of other clusters")
-    original = train._Run._one_step
-
-    def crash(self, at, batch):
-        if at == 4:
-            raise RuntimeError
-        return original(self, at, batch)
-
     with monkeypatch.context() as patch, pytest.raises(RuntimeError):
-        patch.setattr(train._Run, "_one_step", crash)
+        stop_at(patch, 5, crash)
         args = (folder / "backbone", clips, GIVEN, TAPT, tmp_path / "out", tmp_path / "state")
         pretrain(*args, "cpu", 1, targets)
     predict(made, tmp_path)
@@ -264,9 +246,3 @@ def test_at_least_two_spans_where_they_leave_half_of_the_clip(length, expected):
     assert mask.sum() == total and spans <= expected
     default = span_mask(np.array([length]), length, 0.3, 3, "test")
     assert (default == span_mask(np.array([length]), length, 0.3, 3, "test", least=1)).all()
-
-
-def test_the_checkpoint_of_a_plain_tapt_before_there_was_p_tapt_is_still_taken_up():
-    assert "mask_min_spans" not in settings().identity()
-    assert settings(mask_min_spans=2).identity()["mask_min_spans"] == 2
-    assert Path(train.__file__).name == "train.py"

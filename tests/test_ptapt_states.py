@@ -4,7 +4,6 @@ import argparse
 import importlib.util
 import json
 import os
-import signal
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from ptapt_clips import CLASSES, GIVEN, SEED, states_settings, write_dataset, write_emotions
+from stopped_training import stop_at, terminate
 
 from after_ser.errors import InputError
 from after_ser.ptapt import train
@@ -25,6 +25,7 @@ from after_ser.runtime.atomic import read_tsv
 from after_ser.runtime.seeding import rng
 
 SCRIPTS = Path(__file__).parents[1] / "workflow" / "scripts"
+CPU = torch.device("cpu")
 SAME = ("states.safetensors", "states.json", "history.tsv")
 STOPS = (5, 6)  # of 9 steps
 
@@ -205,15 +206,14 @@ def test_the_loss_falls_the_best_step_is_named_and_the_model_can_be_read(emotion
     assert not model.training and model.classes == CLASSES
 
 
-def test_the_kept_weights_are_those_of_the_best_step_and_not_the_last(misled, trained, tmp_path):
+def test_the_kept_weights_are_those_of_the_best_step_and_not_the_last(misled, trained):
     described = json.loads((trained / "states.json").read_text())
     history = read_tsv(trained / "history.tsv", ("val_loss",))
     assert 1.005 * described["best_val_loss"] < history["val_loss"].iloc[-1]
     given = states_settings(learning_rate=5e-3)
-    made = train._Run(*misled, CLASSES, given, SEED, tmp_path / "again", "cpu", 1)
-    made.model, made.losses = load_states(trained), [0.0]
-    made._look_at_val()
-    assert made.rows[-1]["val_loss"] == pytest.approx(described["best_val_loss"], rel=1e-5)
+    made = train._Run(*misled, CLASSES, given, SEED, CPU)
+    made.model = load_states(trained)
+    assert made._score_val()[0] == pytest.approx(described["best_val_loss"], rel=1e-5)
 
 
 def test_a_loaded_cnn_is_frozen_and_the_rest_is_trained(emotions, tmp_path):
@@ -244,10 +244,10 @@ def test_spans_are_masked_in_training_only():
     assert (frames.sum(axis=1) >= 15).all() and (features.sum(axis=1) >= 1).all()
 
 
-def test_class_weights_are_inverse_to_the_counts(emotions, tmp_path):
+def test_class_weights_are_inverse_to_the_counts(emotions):
     clips, _ = emotions
     labels = {clip.utt: CLASSES[index >= 8] for index, clip in enumerate(clips)}
-    made = train._Run(clips, labels, CLASSES, states_settings(), SEED, tmp_path, "cpu", 1)
+    made = train._Run(clips, labels, CLASSES, states_settings(), SEED, CPU)
     assert Counter(labels.values()) == {"anger": 8, "sad": 2}
     assert float(made.weights[1] / made.weights[0]) == pytest.approx(4)
 
@@ -266,20 +266,12 @@ def test_the_same_seed_gives_the_same_bytes_and_another_does_not(misled, trained
 def test_a_terminated_stage_goes_on_as_if_it_had_not_been(
     misled, trained, tmp_path, monkeypatch, step, capsys
 ):
-    original = train._Run._one_step
-
-    def one_step(self, at):
-        value = original(self, at)
-        if at + 1 == step:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return value
-
     with monkeypatch.context() as patch, pytest.raises(SystemExit) as exit_:
-        patch.setattr(train._Run, "_one_step", one_step)
+        stop_at(patch, step, terminate)
         run(misled, tmp_path)
     assert exit_.value.code == 143 and not (tmp_path / "out").exists()
     run(misled, tmp_path)
-    assert f"resuming after step {step} of 9" in capsys.readouterr().err
+    assert f"resuming after step {step}" in capsys.readouterr().err
     for name in SAME:
         assert (tmp_path / "out" / name).read_bytes() == (trained / name).read_bytes(), name
     assert not (tmp_path / "state").exists()

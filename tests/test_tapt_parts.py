@@ -13,13 +13,14 @@ import numpy as np
 import pytest
 import torch
 from selfsupervised_clips import ARCH, GROUP_NORM, LENGTHS, settings, write_clips
-from test_tapt_resume import SEED, stop_at, terminate
+from stopped_training import stop_at, terminate
+from test_tapt_resume import SEED
 
 from after_ser.backbone.geometry import Geometry
 from after_ser.backbone.scratch import build_scratch
 from after_ser.errors import InputError
+from after_ser.learn.training import Training
 from after_ser.runtime.atomic import read_tsv
-from after_ser.tapt import train
 from after_ser.tapt.batches import Batches
 from after_ser.tapt.masking import negatives_of_part, sample_negatives
 from after_ser.tapt.objectives.registry import build_objective
@@ -35,6 +36,7 @@ CHILD = """
 import json, os, signal, sys, time
 sys.path.insert(0, sys.argv[1])
 from after_ser.errors import InputError
+from after_ser.learn.training import Training
 from after_ser.tapt import train
 from after_ser.tapt.clips import Clip
 from selfsupervised_clips import settings
@@ -42,13 +44,13 @@ from test_tapt_parts import ARCH, SEED, STILL, largest_gradient
 
 clips, folder = (json.loads(text) for text in sys.argv[2:])
 clips = [Clip(*one) for one in clips]
-original = train._Run._one_step
+original = Training.step
 
-def one_step(self, step, batch):
-    row = original(self, step, batch)
-    if self.team.main:
-        print("gradient", step, largest_gradient(self), flush=True, file=sys.stderr)
-        if self.team.count == 2 and step == 2:
+def step(self, batch):
+    row = original(self, batch)
+    if os.environ["RANK"] == "0":
+        print("gradient", self.steps, largest_gradient(self), flush=True, file=sys.stderr)
+        if os.environ["WORLD_SIZE"] == "2" and self.steps == 2:
             os.kill(os.getppid(), signal.SIGTERM)
             time.sleep(0.5)  # until the signal has come back from there
     return row
@@ -57,7 +59,7 @@ def pretrain(given, processes):
     where = folder + "/out", folder + "/state", "cpu"
     train.pretrain({**ARCH, **STILL}, clips, given, SEED, *where, processes=processes)
 
-train._Run._one_step = one_step
+Training.step = step
 given = settings(steps=6, accumulation=2)
 try:
     pretrain(given, 2)
@@ -71,8 +73,9 @@ except InputError as error:
 """
 
 
-def largest_gradient(run):
-    return float(max(one.grad.abs().max() for one in run.parameters))
+def largest_gradient(training):
+    weights = training.optimiser.param_groups[0]["params"]
+    return float(max(weight.grad.abs().max() for weight in weights))
 
 
 @pytest.fixture(scope="module")
@@ -192,7 +195,7 @@ def test_a_checkpoint_is_taken_up_with_other_parts(clips, tmp_path, monkeypatch,
         stop_at(patch, 3, terminate)
         trained(clips, tmp_path / "2")
     found = trained(clips, tmp_path / "2", accumulation=2)
-    assert "resuming after step 3 of 8" in capsys.readouterr().err
+    assert "resuming after step 3" in capsys.readouterr().err
     assert_equal(found, whole)
 
 
@@ -234,17 +237,17 @@ def test_processes_share_a_step_stop_together_and_go_on_in_another_number(
     stopped, refused = done.stdout.splitlines()
     assert stopped.startswith("143 ['state'] ") and "step00000003." in stopped
     assert done.stderr.count("step 3 is saved") == 1, "one process writes"
-    assert "resuming after step 3 of 6" in done.stderr
-    assert refused.startswith("tapt: the loss is ") and "at step 2 of 6" in refused
+    assert "resuming after step 3" in done.stderr
+    assert refused.startswith("tapt: the loss is ") and "at step 2 " in refused
 
-    original, gradients = train._Run._one_step, []
+    original, gradients = Training.step, []
 
-    def one_step(self, step, batch):
-        row = original(self, step, batch)
+    def step(self, batch):
+        row = original(self, batch)
         gradients.append(largest_gradient(self))
         return row
 
-    monkeypatch.setattr(train._Run, "_one_step", one_step)
+    monkeypatch.setattr(Training, "step", step)
     assert_equal(folder / "out", trained(clips, tmp_path / "alone", steps=6))
     said = [line for line in done.stderr.splitlines() if line.startswith("gradient ")]
     theirs = [float(line.split()[2]) for line in said[:6]]

@@ -9,10 +9,10 @@ import time
 
 import pytest
 from selfsupervised_clips import ARCH, LENGTHS, settings, write_clips
+from stopped_training import crash, stop_at, terminate
 
 from after_ser.errors import InputError
 from after_ser.runtime.lock import exclusive
-from after_ser.tapt import train
 from after_ser.tapt.train import pretrain
 
 SEED = ("tapt", "toy", 1, 0)
@@ -34,27 +34,6 @@ def undisturbed(clips, tmp_path_factory):
 
 def run(clips, folder, given=GIVEN):
     pretrain(ARCH, clips, given, SEED, folder / "out", folder / "state", "cpu")
-
-
-def stop_at(monkeypatch, step, how):
-    """Call `how` in place of finishing the given step (counted from 1)."""
-    original = train._Run._one_step
-
-    def one_step(self, at, batch):
-        row = original(self, at, batch)
-        if at + 1 == step:
-            how()
-        return row
-
-    monkeypatch.setattr(train._Run, "_one_step", one_step)
-
-
-def crash():
-    raise RuntimeError("power cut")
-
-
-def terminate():
-    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def assert_same(out, undisturbed):
@@ -86,7 +65,7 @@ def test_after_sigterm_the_step_is_saved_and_the_status_143(
     assert exit_.value.code == 143
     assert [p.name for p in (tmp_path / "state").glob(f"step{step:08d}.*.pt")]
     run(clips, tmp_path)
-    assert f"resuming after step {step} of 8" in capsys.readouterr().err
+    assert f"resuming after step {step}" in capsys.readouterr().err
     assert_same(tmp_path / "out", undisturbed)
 
 
@@ -97,11 +76,12 @@ def test_a_process_killed_outright_frees_its_lock(clips, undisturbed, tmp_path):
         "from after_ser.tapt.clips import Clip\n"
         "import json\n"
         "from pathlib import Path\n"
-        "original = train._Run._save\n"
+        "from after_ser.runtime.progress import Progress\n"
+        "original = Progress._save\n"
         "def save(self):\n"
         "    original(self)\n"
         "    time.sleep(60)\n"
-        "train._Run._save = save\n"
+        "Progress._save = save\n"
         "run([Clip(*c) for c in json.loads(sys.argv[2])], Path(sys.argv[3]))\n"
     )
     plain = json.dumps([[c.utt, c.path, c.seconds, c.sha256] for c in clips])
@@ -133,7 +113,7 @@ def test_a_truncated_checkpoint_is_passed_over_for_the_one_before(
     newest.write_bytes(newest.read_bytes()[:-100])
     run(clips, tmp_path)
     said = capsys.readouterr().err
-    assert "truncated or altered" in said and "resuming after step 4 of 8" in said
+    assert "truncated or altered" in said and "resuming after step 4" in said
     assert_same(tmp_path / "out", undisturbed)
 
 

@@ -63,8 +63,8 @@ def test_tapt_changes_every_part_and_its_outputs_are_whole(clips, tmp_path, arch
     assert not (tmp_path / "state").exists()
 
 
-def test_a_step_draws_dropout_our_way(clips, tmp_path):
-    _, _, model = measurable(ARCH, clips, settings(), tmp_path / "state", "cpu", 1)
+def test_a_step_draws_dropout_our_way(clips):
+    _, _, model = measurable(ARCH, clips, settings(), "cpu", 1)
     dropouts = [one for one in model.modules() if isinstance(one, torch.nn.Dropout)]
     assert len(dropouts) > 4
     assert {type(one) for one in dropouts} == {Dropout}
@@ -116,7 +116,7 @@ def test_nan_stops_with_step_and_utterances(clips, tmp_path):
     tensors = load_file(weights)
     tensors["project_hid.weight"][0, 0] = float("nan")
     save_file(tensors, weights, metadata={"format": "pt"})
-    with pytest.raises(InputError, match=r"loss is nan at step 1 of 6 \(utterances toy/c") as error:
+    with pytest.raises(InputError, match=r"loss is nan at step 1 \(toy/c") as error:
         pretrain(
             tmp_path / "start", clips, settings(), SEED, tmp_path / "out", tmp_path / "st", "cpu"
         )

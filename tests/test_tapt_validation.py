@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from selfsupervised_clips import ARCH, LENGTHS, settings, write_clips
-from test_tapt_resume import stop_at, terminate
+from stopped_training import stop_at, terminate
 
 from after_ser.backbone.geometry import Geometry
 from after_ser.backbone.scratch import build_scratch

@@ -127,21 +127,16 @@ class Jobs:
             os._exit(status)
 
     def _count(self):
-        from after_ser.finetune import train as finetuning
-        from after_ser.tapt import train as tapt
+        from after_ser.learn.training import Training
 
-        step, loss = tapt._Run._one_step, finetuning.cross_entropy
+        step = Training.step
 
-        def counted_step(run, *arguments):
-            row = step(run, *arguments)
+        def counted(training, batch):
+            row = step(training, batch)
             self.counter.raise_by_one()
             return row
 
-        def counted_loss(*arguments, **named):
-            self.counter.raise_by_one()
-            return loss(*arguments, **named)
-
-        tapt._Run._one_step, finetuning.cross_entropy = counted_step, counted_loss
+        Training.step = counted
 
     def undisturbed(self, job):
         """Do a job once in peace: how long it takes, and how many steps."""

@@ -8,7 +8,6 @@ from after_ser.backbone.latents import Latents
 from after_ser.datasets.tables import read_fold, read_labelled, read_manifest
 from after_ser.errors import InputError
 from after_ser.finetune.round import read_split, round_identity, run_round, write_round
-from after_ser.metrics import score
 from after_ser.runtime.atomic import write_json
 from after_ser.runtime.device import choose_device, device_name, make_deterministic, set_threads
 from after_ser.runtime.progress import Progress
@@ -63,7 +62,7 @@ def main(snakemake):
         )
         with watch.computing(), _named(f"round {round_index} of {w.dataset}, fold {w.fold}"):
             model, fitted, frames = run_round(
-                latents=Latents(latents), device=device, score=score, progress=progress, **what
+                latents=Latents(latents), device=device, progress=progress, **what
             )
         write_round(
             folder,
@@ -74,7 +73,6 @@ def main(snakemake):
             labelled=labelled,
             budget=p.fraction,
             round_index=round_index,
-            score=score,
         )
         write_json(snakemake.output.timing, watch.read("fit", device_name(device), p.threads))
         progress.finish()

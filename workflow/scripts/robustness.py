@@ -7,7 +7,6 @@ from after_ser.datasets.tables import read_fold, read_manifest
 from after_ser.finetune.classifier import load_classifier
 from after_ser.finetune.robustness import ClipFiles, robustness
 from after_ser.finetune.round import read_split
-from after_ser.metrics import score
 from after_ser.runtime.atomic import read_json, read_tsv, write_tsv
 from after_ser.runtime.device import choose_device, make_deterministic, set_threads
 
@@ -32,7 +31,6 @@ def main(snakemake):
         recorded=read_tsv(given.predictions),
         recorded_ua=read_json(given.metrics)["test"]["ua"],
         device=device,
-        score=score,
         precision=getattr(p, "precision", "float16"),
     )
     write_tsv(snakemake.output.scores, result)

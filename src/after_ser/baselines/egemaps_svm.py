@@ -24,7 +24,7 @@ from after_ser.backbone.geometry import SAMPLE_RATE
 from after_ser.backbone.waveform import read_samples, to_float
 from after_ser.baselines.base import HISTORY, Clip, Fitted
 from after_ser.baselines.clips import labels_of
-from after_ser.baselines.val import val_scores
+from after_ser.learn.losses import val_scores
 
 
 @dataclass(frozen=True)

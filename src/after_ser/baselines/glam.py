@@ -168,10 +168,9 @@ def fit(
         one, other = (cross_entropy(logits, targets[part].to(chosen)) for part in (first, second))
         return share * one + (1 - share) * other
 
-    def before_epoch(epoch: int) -> None:
-        rate = settings["learning_rate"] * settings["decay"] ** (epoch - 1)
-        for group in optimiser.param_groups:
-            group["lr"] = max(rate, settings["lowest_rate"])
+    def rate(epoch: int) -> float:
+        falling = settings["learning_rate"] * settings["decay"] ** (epoch - 1)
+        return float(max(falling, settings["lowest_rate"]))
 
     history, best = fit_epochs(
         network,
@@ -184,7 +183,7 @@ def fit(
         val_probabilities=lambda: _probabilities(model, val_features, val_counts),
         val_labels=labels_of(val),
         seed=seed,
-        before_epoch=before_epoch,
+        rate=rate,
     )
     padded = sum(count_samples(clip.path) < model.length for clip in train)
     notes = [f"{padded} train clips shorter than a window, padded with silence"] if padded else []

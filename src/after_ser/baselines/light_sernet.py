@@ -150,10 +150,6 @@ def fit(
         logits = network(features[batch].to(chosen))
         return _loss(logits, targets[batch].to(chosen), settings["loss"], settings["gamma"])
 
-    def before_epoch(epoch: int) -> None:
-        for group in optimiser.param_groups:
-            group["lr"] = learning_rate(settings, epoch)
-
     history, best = fit_epochs(
         network,
         optimiser,
@@ -165,7 +161,7 @@ def fit(
         val_probabilities=lambda: _probabilities(model, val_features),
         val_labels=labels_of(val),
         seed=seed,
-        before_epoch=before_epoch,
+        rate=lambda epoch: learning_rate(settings, epoch),
     )
     return Fitted(model, history, best, len(history))
 

@@ -14,7 +14,8 @@ from after_ser.baselines.base import Clip
 from after_ser.baselines.rh_emo_autoencoder import RATINGS, AutoEncoder, pretraining_loss
 from after_ser.baselines.segments import Segments
 from after_ser.baselines.train import shuffled_batches
-from after_ser.errors import InputError
+from after_ser.learn.stopping import EarlyStopping
+from after_ser.learn.training import Row, Training, gradients_of
 from after_ser.runtime.seeding import derive_seed
 
 
@@ -67,46 +68,36 @@ def pretrain(
     settings["epoch_segments"] above 0, an epoch is so many of the segments, drawn anew.
     """
     size = settings[f"{stage}_batch_size"]
-    optimiser = torch.optim.Adam(
-        model.parameters(),
-        lr=settings[f"{stage}_learning_rate"],
-        weight_decay=settings[f"{stage}_weight_decay"],
-    )
     run_seed = derive_seed(seed, "rh_emo", stage)
     count = len(train[0].clip)
     most = settings["epoch_segments"] or count
-    best_loss, best_epoch = math.inf, 0
-    best_state: dict[str, Tensor] = {}
-    for epoch in range(1, settings[f"{stage}_epochs"] + 1):
-        model.train()
-        seen = 0
-        for batch in shuffled_batches(count, size, run_seed, epoch):
-            value = _loss(model, train, batch, beta, device)
-            _check(float(value.detach()), stage, epoch)
-            optimiser.zero_grad(set_to_none=True)
-            value.backward()
-            optimiser.step()
-            seen += len(batch)
-            if seen >= most:
-                break
+
+    def batches(epoch: int, done: int) -> list[np.ndarray]:
+        chosen = shuffled_batches(count, size, run_seed, epoch)
+        seen = np.cumsum([len(batch) for batch in chosen])
+        return chosen[: int(np.searchsorted(seen, most)) + 1]
+
+    def measure(epoch: int, rows: list[Row]) -> tuple[Row, float]:
         loss = _mean_loss(model, val, size, beta, device)
-        _check(loss, stage, epoch)
-        if loss < best_loss:
-            best_loss, best_epoch = loss, epoch
-            best_state = {key: value.detach().clone() for key, value in model.state_dict().items()}
-        elif 0 < settings[f"{stage}_patience"] <= epoch - best_epoch:
-            break
-    model.load_state_dict(best_state)
+        return {"epoch": epoch, "val_loss": loss}, loss
+
+    training = Training(
+        name=f"baseline rh_emo, {stage} run",
+        model=model,
+        optimiser=torch.optim.Adam(
+            model.parameters(),
+            lr=settings[f"{stage}_learning_rate"],
+            weight_decay=settings[f"{stage}_weight_decay"],
+        ),
+        epochs=settings[f"{stage}_epochs"],
+        seed=(run_seed,),
+        batches=batches,
+        gradients=lambda batch: gradients_of(_loss(model, train, batch, beta, device)),
+        measure=measure,
+        stopping=EarlyStopping(settings[f"{stage}_patience"]),
+    ).run()
     model.eval()
-    return best_epoch
-
-
-def _check(loss: float, stage: str, epoch: int) -> None:
-    if not math.isfinite(loss):
-        raise InputError(
-            f"baseline rh_emo: the loss is {loss} in epoch {epoch} of the {stage} run; expected a "
-            f"finite loss, try a lower {stage}_learning_rate"
-        )
+    return training.stopping.best_epoch
 
 
 def _loss(

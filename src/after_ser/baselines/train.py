@@ -1,8 +1,7 @@
-"""The training loop of the baselines that are networks: epochs are chosen on val loss alone."""
+"""How the baselines that are networks are trained: epochs are chosen on val loss alone."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -12,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from after_ser.baselines.base import HISTORY
-from after_ser.baselines.val import val_scores
-from after_ser.errors import InputError
+from after_ser.learn.losses import val_scores
+from after_ser.learn.stopping import EarlyStopping
+from after_ser.learn.training import Row, Training, gradients_of
 from after_ser.runtime.device import choose_device, make_deterministic
 from after_ser.runtime.seeding import derive_seed, rng
 
@@ -49,7 +49,7 @@ def fit_epochs(
     val_probabilities: Callable[[], np.ndarray],
     val_labels: Sequence[int],
     seed: int,
-    before_epoch: Callable[[int], None] | None = None,
+    rate: Callable[[int], float] | None = None,
 ) -> tuple[pd.DataFrame, int]:
     """Train `model` in place, restore the epoch of lowest val loss; return (HISTORY, that epoch).
 
@@ -57,39 +57,29 @@ def fit_epochs(
                  training stops, 0 for never, as where the original runs a fixed number.
     batches:     epoch -> its batches, whatever they are; loss: batch -> scalar.
     val_probabilities: -> [val clips, classes], called with the model in evaluation mode.
-    before_epoch: e.g. a learning-rate schedule.
+    rate:        epoch -> learning rate; without it the optimiser's stays.
     val loss is the mean of -log p(true class) per utterance, as for AFTER (paper, section 3.1.3).
     What is random in an epoch (dropout) depends on seed and epoch only. Raises InputError where
     a loss is not finite.
     """
-    rows: list[dict[str, float]] = []
-    best_loss, best_epoch = math.inf, 0
-    best_state: dict[str, Tensor] = {}
-    for epoch in range(1, epochs + 1):
-        torch.manual_seed(derive_seed(seed, "dropout", epoch))
-        if before_epoch is not None:
-            before_epoch(epoch)
-        model.train()
-        losses = []
-        for batch in batches(epoch):
-            value = loss(batch)
-            if not bool(torch.isfinite(value)):
-                raise InputError(
-                    f"baseline {name}: the loss is {value.item()} in epoch {epoch}; expected a "
-                    "finite loss, try a lower learning_rate"
-                )
-            optimiser.zero_grad(set_to_none=True)
-            value.backward()
-            optimiser.step()
-            losses.append(float(value.detach()))
+
+    def measure(epoch: int, rows: list[Row]) -> tuple[Row, float]:
         model.eval()
         val_loss, ua = val_scores(val_probabilities(), val_labels)
-        rows.append(dict(zip(HISTORY, (epoch, float(np.mean(losses)), val_loss, ua), strict=True)))
-        if val_loss < best_loss:
-            best_loss, best_epoch = val_loss, epoch
-            best_state = {key: value.detach().clone() for key, value in model.state_dict().items()}
-        elif patience and epoch - best_epoch >= patience:
-            break
-    model.load_state_dict(best_state)
+        train_loss = float(np.mean([row["loss"] for row in rows]))
+        return dict(zip(HISTORY, (epoch, train_loss, val_loss, ua), strict=True)), val_loss
+
+    training = Training(
+        name=f"baseline {name}",
+        model=model,
+        optimiser=optimiser,
+        epochs=epochs,
+        seed=(seed,),
+        batches=lambda epoch, done: batches(epoch),
+        gradients=lambda batch: gradients_of(loss(batch)),
+        measure=measure,
+        stopping=EarlyStopping(patience),
+        rate=None if rate is None else lambda epoch, step: rate(epoch),
+    ).run()
     model.eval()
-    return pd.DataFrame(rows, columns=HISTORY), best_epoch
+    return pd.DataFrame(training.history, columns=HISTORY), training.stopping.best_epoch

@@ -15,10 +15,12 @@ from torch.nn.functional import cross_entropy
 
 from after_ser.backbone.latents import Latents
 from after_ser.fewshot.multitask import HEAD
-from after_ser.fewshot.optimise import EarlyStopping, Stepper, steps_of
+from after_ser.fewshot.optimise import few_shot_training
 from after_ser.finetune.batches import Clips, collate, epoch_batches
 from after_ser.finetune.classifier import Classifier, start_classifier
 from after_ser.finetune.predict import predict
+from after_ser.learn.stopping import EarlyStopping
+from after_ser.learn.training import Row
 from after_ser.runtime.progress import Progress
 from after_ser.runtime.seeding import derive_seed, rng
 
@@ -138,34 +140,33 @@ def _fit(
     Without val clips nothing chooses: all epochs are trained and the last one is kept.
     """
     few = k <= settings["few"]
-    epochs = settings["few_epochs" if few else "max_epochs"]
-    stopping = EarlyStopping(settings["few_patience" if few else "patience"])
     lengths, goal = train.lengths(), torch.from_numpy(targets).to(device)
-    per_epoch = steps_of(-(-len(targets) // settings["batch_size"]), settings["accumulation"])
-    stepper = Stepper(model, settings, epochs * per_epoch)
-    kept: dict[str, Tensor] = {}
 
-    def loss_of(part: np.ndarray) -> Tensor:
+    def loss(part: np.ndarray) -> Tensor:
         latents, sizes = collate([train.frames[i] for i in part], device)
         return cross_entropy(model(latents, sizes), goal[torch.from_numpy(part).to(device)])
 
-    for epoch in range(1, epochs + 1):
-        torch.manual_seed(derive_seed(*seed, "dropout", epoch))
-        model.train()
-        draw = rng(*seed, "batches", epoch)
-        batches = epoch_batches(lengths, settings["batch_size"], draw)
-        stepper.epoch(batches, loss_of, f"few-shot fine-tuning ({train.utts[0]})")
+    def measure(epoch: int, rows: list[Row]) -> tuple[Row, float | None]:
         if not val.utts:
-            continue
-        f1 = _scores(val_truth, predict(model, val, device).argmax(1))["macro_f1"]
-        if stopping.update(epoch, f1):
-            kept = {key: value.detach().clone() for key, value in model.state_dict().items()}
-        if stopping.stop:
-            break
-    if not val.utts:
-        return epochs, epochs
-    model.load_state_dict(kept)
-    return stopping.best_epoch, epoch
+            return {}, None
+        return {}, _scores(val_truth, predict(model, val, device).argmax(1))["macro_f1"]
+
+    training = few_shot_training(
+        model,
+        settings,
+        name=f"few-shot fine-tuning ({train.utts[0]})",
+        epochs=settings["few_epochs" if few else "max_epochs"],
+        seed=seed,
+        batches=lambda epoch: epoch_batches(
+            lengths, settings["batch_size"], rng(*seed, "batches", epoch)
+        ),
+        loss=loss,
+        measure=measure,
+        stopping=EarlyStopping(
+            settings["few_patience" if few else "patience"], "max", keep_last=not val.utts
+        ),
+    ).run()
+    return training.stopping.best_epoch, training.epoch - 1
 
 
 def _scores(truth: np.ndarray, guessed: np.ndarray) -> dict[str, float]:

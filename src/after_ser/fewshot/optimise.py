@@ -1,16 +1,17 @@
-"""The parts of training that pre-finetuning and few-shot fine-tuning share."""
+"""How pre-finetuning and few-shot fine-tuning are optimised."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from after_ser.errors import InputError
+from after_ser.learn.training import Row, Training
+
+Step = Sequence[Any]  # the batches that a step is made of
 
 
 def linear_rate(step: int, steps: int, warmup: float) -> float:
@@ -25,77 +26,49 @@ def linear_rate(step: int, steps: int, warmup: float) -> float:
     return (steps - step) / max(1, steps - rising)
 
 
-class Stepper:
-    """AdamW over accumulated batches, with warm-up, linear decay and clipped gradients."""
-
-    def __init__(self, model: torch.nn.Module, settings: dict[str, Any], epochs_steps: int) -> None:
-        """`epochs_steps` are the steps of all epochs, which the rate falls over."""
-        self._parameters = [p for p in model.parameters() if p.requires_grad]
-        self._settings = settings
-        self._steps = epochs_steps
-        self.optimiser = torch.optim.AdamW(
-            self._parameters, lr=settings["learning_rate"], weight_decay=0.0
-        )
-        self.done = 0
-
-    def epoch(self, batches: Sequence[Any], loss_of: Callable[[Any], Tensor], what: str) -> float:
-        """Train on every batch once and return the mean loss.
-
-        A step is made of `accumulation` batches, the last one of what is left. Raises InputError
-        naming `what` where a loss is not finite.
-        """
-        total = 0.0
-        size = self._settings["accumulation"]
-        for start in range(0, len(batches), size):
-            group = batches[start : start + size]
-            self.optimiser.zero_grad(set_to_none=True)
-            for batch in group:
-                loss = loss_of(batch)
-                if not bool(torch.isfinite(loss)):
-                    raise InputError(
-                        f"{what}: the loss is {loss.item()} at step {self.done + 1}; expected a "
-                        "finite one, try a lower learning_rate"
-                    )
-                (loss / len(group)).backward()
-                total += float(loss.detach())
-            rate = linear_rate(self.done, self._steps, self._settings["warmup"])
-            for parameters in self.optimiser.param_groups:
-                parameters["lr"] = self._settings["learning_rate"] * rate
-            if self._settings["clip_norm"] > 0:
-                torch.nn.utils.clip_grad_norm_(self._parameters, self._settings["clip_norm"])
-            self.optimiser.step()
-            self.done += 1
-        return total / len(batches)
-
-
 def steps_of(batches: int, accumulation: int) -> int:
     """Return the steps of an epoch of so many batches."""
     return math.ceil(batches / accumulation)
 
 
-@dataclass
-class EarlyStopping:
-    """Keeps the best score; stops after `patience` epochs without one better by `threshold`.
+def few_shot_training(
+    model: nn.Module,
+    settings: Mapping[str, Any],
+    *,
+    epochs: int,
+    batches: Callable[[int], Sequence[Any]],
+    loss: Callable[[Any], Tensor],
+    **others: Any,
+) -> Training:
+    """Return the training with AdamW, warm-up, linear decay and clipped gradients.
 
-    As in transformers' callback, any better score is kept, also by less than the threshold, and
-    the threshold is over the best one so far.
+    settings: learning_rate, accumulation (batches that make a step, the last one of what is left),
+    warmup, clip_norm. batches: epoch -> its batches, as many in each; loss: batch -> scalar, the
+    mean over its clips. others: as in Training.
     """
+    rate, size = settings["learning_rate"], settings["accumulation"]
+    steps = epochs * steps_of(len(batches(1)), size)
+    trained = [weight for weight in model.parameters() if weight.requires_grad]
 
-    patience: int
-    threshold: float = 0.0
-    best: float = -math.inf
-    best_epoch: int = 0
-    waited: int = 0
+    def grouped(epoch: int, done: int) -> list[Step]:
+        chosen = batches(epoch)
+        return [chosen[begin : begin + size] for begin in range(0, len(chosen), size)][done:]
 
-    def update(self, epoch: int, score: float) -> bool:
-        """Take an epoch's score and tell whether it is the best so far."""
-        self.waited = 0 if score > self.best + self.threshold else self.waited + 1
-        if score <= self.best:
-            return False
-        self.best, self.best_epoch = score, epoch
-        return True
+    def gradients(step: Step) -> Row:
+        losses = []
+        for batch in step:
+            value = loss(batch)
+            (value / len(step)).backward()
+            losses.append(float(value.detach()))
+        return {"loss": sum(losses) / len(losses), "losses": losses}
 
-    @property
-    def stop(self) -> bool:
-        """Tell whether training should end."""
-        return self.waited >= self.patience
+    return Training(
+        model=model,
+        optimiser=torch.optim.AdamW(trained, lr=rate, weight_decay=0.0),
+        epochs=epochs,
+        batches=grouped,
+        gradients=gradients,
+        rate=lambda epoch, step: rate * linear_rate(step, steps, settings["warmup"]),
+        clip_norm=settings["clip_norm"],
+        **others,
+    )

@@ -19,7 +19,7 @@ from after_ser.errors import InputError
 from after_ser.finetune.batches import Clips
 from after_ser.finetune.classifier import Classifier
 from after_ser.finetune.predict import predict
-from after_ser.finetune.round import Score
+from after_ser.metrics import score
 
 CLEAN = "clean"
 COLUMNS = ["condition", "level", "ua", "wa", "macro_f1", "n"]
@@ -56,7 +56,6 @@ def robustness(
     recorded: pd.DataFrame,
     recorded_ua: float,
     device: torch.device,
-    score: Score,
     precision: str = "float16",
 ) -> pd.DataFrame:
     """Return COLUMNS: the scores (0..1) of the clean test clips and of every condition and level.

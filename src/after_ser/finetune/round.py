@@ -26,11 +26,11 @@ from after_ser.finetune.classifier import (
 from after_ser.finetune.precision import uses_bf16
 from after_ser.finetune.predict import predict
 from after_ser.finetune.train import Fit, fit
+from after_ser.metrics import score
 from after_ser.protocol import TRAINING
 from after_ser.runtime.atomic import AGAIN, read_array, write_json, write_tsv
 from after_ser.runtime.progress import Progress
 
-Score = Callable[[list[str], np.ndarray, list[str]], dict[str, Any]]
 _FLOATS = "%.9g"  # six decimals would make ties among confident clips
 
 
@@ -94,7 +94,6 @@ def run_round(
     head_seed: int,
     seed_parts: tuple[str | int, ...],
     device: torch.device,
-    score: Score,
     progress: Progress | None = None,
 ) -> tuple[Classifier, Fit, dict[str, pd.DataFrame]]:
     """Fit one round and score everything.
@@ -139,7 +138,6 @@ def run_round(
         frames_per_second,
         seed_parts,
         device,
-        ua=lambda truth, probs: float(score(truth, probs, classes)["ua"]),
         progress=progress,
     )
     pause = None if progress is None else progress.check
@@ -171,20 +169,14 @@ def round_identity(
 ) -> dict[str, Any]:
     """Return everything that decides a round's result, so that no other's state is taken up."""
     return {
-        "format": 2,  # of what a step draws and `finetune.state` captures
+        "format": 3,  # of what a step draws and `Training.state` holds
         "clips": [split.train, split.val, split.test, split.held_out_labels],
         "labelled": labelled[["utt", "label"]].values.tolist(),
         "latents": [file_sha256(latents / name) for name in (INDEX, MEANS)],
-        **_precision(latents),
+        "precision": read_array(latents / LATENTS, mapped=True).dtype.name,
         "weights": file_sha256(start / WEIGHTS if previous is None else previous[0]),
         **settings,
     }
-
-
-def _precision(latents: Path) -> dict[str, str]:
-    """Return what the latents are kept in; nothing for the default, so that old states hold."""
-    kind = read_array(latents / LATENTS, mapped=True).dtype.name
-    return {} if kind == "float16" else {"precision": kind}
 
 
 def write_round(
@@ -197,7 +189,6 @@ def write_round(
     labelled: pd.DataFrame,
     budget: float,
     round_index: int,
-    score: Score,
 ) -> None:
     """Write predictions.tsv, pool.tsv, history.tsv, metrics.json and model/ into `folder`."""
     scored: dict[str, Any] = {}

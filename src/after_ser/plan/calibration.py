@@ -165,14 +165,13 @@ def _speeds(given: Mapping[str, Any], folder: Path) -> dict[str, float]:
         )
         clips = [Clip(str(i), str(folder / "noise.wav"), clip_s, str(i)) for i in range(count)]
         make, step, model = measurable(
-            given["architecture"], clips, settings, folder / "state", given["device"],
-            given["threads"],
+            given["architecture"], clips, settings, given["device"], given["threads"]
         )  # fmt: skip
         if not (folder / "model").exists():
             (folder / "model").mkdir()
             save_pretraining_model(model, folder / "model", True)
         batch = make(0)
-        return lambda: step(0, batch)
+        return lambda: step(batch)
 
     both = given["cnn_flops"] + given["transformer_flops"]
     budget_s = given["budget_s"]
@@ -205,7 +204,7 @@ def _speeds(given: Mapping[str, Any], folder: Path) -> dict[str, float]:
         def run() -> None:
             fit(
                 model, train, labels, val, classes[:1], settings, given["frames_per_second"],
-                ("plan",), device, ua=lambda truth, probs: 0.0,
+                ("plan",), device,
             )  # fmt: skip
 
         return run

@@ -8,31 +8,32 @@ from __future__ import annotations
 
 import math
 import os
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from after_ser.backbone.geometry import SAMPLE_RATE
 from after_ser.backbone.save import file_sha256
 from after_ser.errors import InputError
-from after_ser.finetune.train import class_weights
+from after_ser.learn.losses import class_weights
+from after_ser.learn.stopping import EarlyStopping
+from after_ser.learn.training import Row, Training, gradients_of
 from after_ser.ptapt.audio import Audio
 from after_ser.ptapt.fairseq import load_wav2vec
 from after_ser.ptapt.settings import StatesSettings
 from after_ser.ptapt.states import EmotionStates, save_states
 from after_ser.ptapt.wav2vec import Shape, Wav2Vec
 from after_ser.runtime.atomic import write_json, write_tsv
-from after_ser.runtime.checkpoint import Checkpoints
 from after_ser.runtime.device import choose_device, device_name, make_deterministic, set_threads
 from after_ser.runtime.lock import exclusive
+from after_ser.runtime.progress import Progress
 from after_ser.runtime.seeding import derive_seed, rng
-from after_ser.runtime.termination import EXIT_STATUS, Termination
+from after_ser.runtime.termination import Termination
 from after_ser.runtime.timing import Stopwatch
 from after_ser.tapt.clips import Clip
 
@@ -62,17 +63,24 @@ def train_states(
     if len(clips) < 2:
         raise InputError(f"p-tapt: {len(clips)} train clip; expected two, one of them to stop by")
     with exclusive(state_folder), Termination() as termination:
-        run = _Run(
-            list(clips), labels, list(classes), settings, seed, state_folder, device, threads
+        watch = Stopwatch()
+        set_threads(threads)
+        make_deterministic()
+        run = _Run(list(clips), labels, list(classes), settings, seed, choose_device(device))
+        progress = Progress(
+            STEP_NAME, state_folder, run.identity, watch, termination, settings.checkpoint_every
         )
-        run.train(termination)
-        run.write(Path(out_folder))
-        if termination.orphaned:  # nobody notes that it is done: it will be started again
-            run.stop(termination)
-        run.checkpoints.clear()
+        with watch.computing():
+            training = run.training(progress).run()
+        run.write(training, Path(out_folder))
+        timing = watch.read(STEP_NAME, device_name(run.device), threads)
+        write_json(Path(out_folder) / TIMING, timing)
+        progress.finish()
 
 
 class _Run:
+    """The model, and its clips: those that are trained on, and those held out to stop by."""
+
     def __init__(
         self,
         clips: list[Clip],
@@ -80,114 +88,93 @@ class _Run:
         classes: list[str],
         settings: StatesSettings,
         seed: tuple[str | int, ...],
-        state_folder: str | os.PathLike[str],
-        device: str,
-        threads: int,
+        device: torch.device,
     ) -> None:
-        self.settings, self.seed, self.threads = settings, seed, threads
-        set_threads(threads)
-        make_deterministic()
-        self.device = choose_device(device)
+        self.settings, self.seed, self.device = settings, seed, device
+        self.clips, self.labels, self.classes = clips, labels, classes
         self.origin: dict[str, Any] = (
             {"kind": "fairseq", "sha256": _hash(settings.checkpoint)}
             if settings.checkpoint
             else {"kind": "scratch"}
         )
-        self.model = _model(settings, classes, derive_seed(*seed, "weights")).to(self.device)
+        self.model = _model(settings, classes, derive_seed(*seed, "weights")).to(device)
         self.shortest = self.model.geometry.receptive_field
         self.audio = Audio(clips)
         self.targets = torch.tensor([classes.index(labels[clip.utt]) for clip in clips])
         order = rng(*seed, "val").permutation(len(clips))
         held_out = min(max(1, round(settings.val_share * len(clips))), len(clips) - 1)
         self.val, self.trained = sorted(order[:held_out]), sorted(order[held_out:])
-        weights = class_weights(self.targets, len(classes), "balanced")
-        assert weights is not None
-        self.weights = weights.to(self.device)
+        self.weights = class_weights(self.targets, len(classes), "balanced").to(device)
         self.per_epoch = max(1, len(self.trained) // settings.batch_size)
-        parameters = [p for p in self.model.parameters() if p.requires_grad]
-        self.optimiser = torch.optim.Adam(parameters, lr=settings.learning_rate)
-        identity = {
-            "settings": settings.identity(),
+
+    def identity(self) -> dict[str, Any]:
+        """Return everything that decides the result, so that no other's state is taken up."""
+        return {
+            "format": 2,  # of what a step draws and `Training.state` holds
+            "settings": self.settings.identity(),
             "origin": self.origin,
-            "classes": classes,
-            "seed": list(seed),
-            "clips": [[clip.utt, clip.sha256, clip.seconds, labels[clip.utt]] for clip in clips],
+            "classes": self.classes,
+            "seed": list(self.seed),
+            "clips": [[c.utt, c.sha256, c.seconds, self.labels[c.utt]] for c in self.clips],
         }
-        self.checkpoints = Checkpoints(state_folder, identity)
-        self.done = 0
-        self.rows: list[dict[str, float]] = []
-        self.losses: list[float] = []  # of the training steps since the last row
-        self.best = {"loss": math.inf, "step": 0.0}
-        self.best_state: dict[str, Tensor] = {}
-        self.watch = Stopwatch()
-        self._resume()
 
-    def _resume(self) -> None:
-        found = self.checkpoints.load()
-        if found is None:
-            return
-        self.done, state = found
-        self.model.load_state_dict(state["model"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.best_state, self.best = state["best_state"], state["best"]
-        self.rows, self.losses = state["rows"], state["losses"]
-        self.watch = Stopwatch(state["timing"])
-        _say(f"{STEP_NAME}: resuming after step {self.done} of {self.settings.steps}")
-
-    def train(self, termination: Termination) -> None:
-        """Do the steps that are left; look at val after every epoch and the last step."""
-        steps = self.settings.steps
-        while self.done < steps:
-            with self.watch.computing():
-                self.losses.append(self._one_step(self.done))
-                self.done += 1
-                if self.done % self.per_epoch == 0 or self.done == steps:
-                    self._look_at_val()
-            if termination.requested:
-                self.stop(termination)
-            if self.done % self.settings.checkpoint_every == 0 and self.done < steps:
-                self._save()
-
-    def stop(self, termination: Termination) -> None:
-        """Save the last step and end the process."""
-        self._save()
-        _say(f"{STEP_NAME}: {termination.reason}; step {self.done} is saved")
-        raise SystemExit(EXIT_STATUS)
-
-    def _one_step(self, step: int) -> float:
+    def training(self, progress: Progress | None) -> Training:
+        """Return the training: `steps` steps, a look at val after every epoch and the last step."""
         settings = self.settings
-        epoch, position = divmod(step, self.per_epoch)
-        order = rng(*self.seed, "batches", epoch).permutation(self.trained)
-        chosen = order[position * settings.batch_size : (position + 1) * settings.batch_size]
+        trained = [weight for weight in self.model.parameters() if weight.requires_grad]
+        return Training(
+            name=STEP_NAME,
+            model=self.model,
+            optimiser=torch.optim.Adam(trained, lr=settings.learning_rate),
+            epochs=math.ceil(settings.steps / self.per_epoch),
+            seed=self.seed,
+            batches=self._batches,
+            gradients=self._gradients,
+            measure=self._measure,
+            stopping=EarlyStopping(),
+            rate=lambda epoch, step: settings.rate(step),
+            progress=progress,
+        )
+
+    def _batches(self, epoch: int, done: int) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield (step from 0, positions of its clips)."""
+        size, first = self.settings.batch_size, (epoch - 1) * self.per_epoch
+        order = rng(*self.seed, "batches", epoch - 1).permutation(self.trained)
+        for number in range(done, min(self.per_epoch, self.settings.steps - first)):
+            yield first + number, order[number * size : (number + 1) * size]
+
+    def _gradients(self, batch: tuple[int, np.ndarray]) -> Row:
+        step, chosen = batch
         waveforms = self.audio.batch(
             [int(index) for index in chosen],
-            max(int(settings.crop_s * SAMPLE_RATE), self.shortest),
+            max(int(self.settings.crop_s * SAMPLE_RATE), self.shortest),
             self.shortest,
             rng(*self.seed, "crops", step),
         )
         torch.manual_seed(derive_seed(*self.seed, "step", step))
-        for group in self.optimiser.param_groups:
-            group["lr"] = settings.rate(step)
-        self.model.train()
         frames, clips = self.model(torch.from_numpy(waveforms).to(self.device))
         targets = self.targets[chosen].to(self.device)
         repeated = targets[:, None].expand(-1, frames.shape[1])
         loss = cross_entropy(clips, targets, weight=self.weights)
         loss = loss + cross_entropy(frames.transpose(1, 2), repeated, weight=self.weights)
-        value = float(loss.detach())
-        if not math.isfinite(value):
-            raise InputError(
-                f"{STEP_NAME}: the loss is {value} at step {step + 1} of {settings.steps}; "
-                "expected a finite one: lower learning_rate (first_stage)"
-            )
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        self.optimiser.step()
-        return value
+        return gradients_of(loss)
+
+    def _measure(self, epoch: int, rows: list[Row]) -> tuple[Row, float]:
+        val_loss, accuracy = self._score_val()
+        row = {
+            "step": min(epoch * self.per_epoch, self.settings.steps),
+            "train_loss": sum(row["loss"] for row in rows) / len(rows),
+            "val_loss": val_loss,
+            "val_accuracy": accuracy,
+        }
+        return row, val_loss
 
     @torch.inference_mode()
-    def _look_at_val(self) -> None:
-        """Score val clip by clip, whole: norms over time would mix a padded clip with its pad."""
+    def _score_val(self) -> tuple[float, float]:
+        """Return the loss and accuracy on val, scored clip by clip, whole.
+
+        Norms over time would mix a padded clip with its pad.
+        """
         self.model.eval()
         total, weight, right = 0.0, 0.0, 0
         for index in self.val:
@@ -199,52 +186,21 @@ class _Run:
             total += float(loss * self.weights[target])
             weight += float(self.weights[target])
             right += int(clips[0].argmax() == target)
-        row = {
-            "step": float(self.done),
-            "train_loss": sum(self.losses) / len(self.losses),
-            "val_loss": total / weight,
-            "val_accuracy": right / len(self.val),
-        }
-        self.losses = []
-        self.rows.append(row)
-        if row["val_loss"] < self.best["loss"]:
-            self.best = {"loss": row["val_loss"], "step": row["step"]}
-            state = self.model.state_dict()
-            self.best_state = {name: value.cpu().clone() for name, value in state.items()}
+        return total / weight, right / len(self.val)
 
-    def _save(self) -> None:
-        self.checkpoints.save(
-            self.done,
-            {
-                "model": self.model.state_dict(),
-                "optimiser": self.optimiser.state_dict(),
-                "best_state": self.best_state,
-                "best": self.best,
-                "rows": self.rows,
-                "losses": self.losses,
-                "timing": self._timing(),
-            },
-        )
-
-    def _timing(self) -> dict[str, Any]:
-        return self.watch.read(STEP_NAME, device_name(self.device), self.threads)
-
-    def write(self, out: Path) -> None:
+    def write(self, training: Training, out: Path) -> None:
         """Write the weights of lowest val loss, what they are, and the history."""
-        self.model.load_state_dict(self.best_state)
-        history = pd.DataFrame(self.rows)
-        history["step"] = history["step"].astype(int)
+        best = training.history[training.stopping.best_epoch - 1]
         save_states(
             self.model,
             out,
             origin=self.origin,
             train_clips=len(self.trained),
             val_clips=len(self.val),
-            best_step=int(self.best["step"]),
-            best_val_loss=self.best["loss"],
+            best_step=best["step"],
+            best_val_loss=best["val_loss"],
         )
-        write_tsv(out / HISTORY, history)
-        write_json(out / TIMING, self._timing())
+        write_tsv(out / HISTORY, pd.DataFrame(training.history))
 
 
 def _model(settings: StatesSettings, classes: list[str], seed: int) -> EmotionStates:
@@ -265,7 +221,3 @@ def _hash(path: str) -> str:
             f"p-tapt: cannot read {path} ({error.strerror}); expected fairseq's wav2vec_large.pt "
             "(first_stage.checkpoint)"
         ) from None
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr)

@@ -87,14 +87,8 @@ class PretrainSettings:
         return cls(**{**defaults, **given})
 
     def identity(self) -> dict[str, Any]:
-        """Return what decides the result, for recognising a checkpoint of the same run.
-
-        Later settings are left out at their default, so that older checkpoints stay valid.
-        """
-        given = {key: value for key, value in asdict(self).items() if key not in OPERATIONAL}
-        if self.mask_min_spans == 1:
-            del given["mask_min_spans"]
-        return given
+        """Return what decides the result, for recognising a checkpoint of the same run."""
+        return {key: value for key, value in asdict(self).items() if key not in OPERATIONAL}
 
     @property
     def validate_every(self) -> int:

@@ -1,0 +1,1 @@
+"""Training: the one loop, when it stops, and what it is judged by on val."""
