@@ -118,7 +118,7 @@ def test_a_writer_on_another_machine_is_never_waited_for(tmp_path):
         end(child)
 
 
-def script(tmp_path, done, **changes):
+def script(tmp_path, done, module="__main__", **changes):
     given = {
         "rule": "toy",
         "output": ["results/toy/out.tsv"],
@@ -127,7 +127,18 @@ def script(tmp_path, done, **changes):
         "log": [str(tmp_path / "toy.log")],
         **changes,
     }
-    run_script(lambda snakemake: done.append(1), {"snakemake": SimpleNamespace(**given)})
+    namespace = {"snakemake": SimpleNamespace(**given), "__name__": module}
+    run_script(lambda snakemake: done.append(1), namespace)
+
+
+def test_a_process_that_a_script_starts_does_not_do_the_job_again(tmp_path, monkeypatch):
+    """It imports the script's file, in which Snakemake has put the job."""
+    monkeypatch.chdir(tmp_path)
+    done = []
+    script(tmp_path, done, module="__mp_main__")
+    assert done == []
+    script(tmp_path, done)
+    assert done == [1]
 
 
 def job_of(tmp_path, monkeypatch):

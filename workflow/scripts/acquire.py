@@ -16,6 +16,7 @@ from after_ser.acquisition.registry import STRATEGIES
 from after_ser.annotation.unscored import asked_before
 from after_ser.datasets.tables import read_labelled, read_pool
 from after_ser.runtime.atomic import read_json, read_tsv, write_json, write_tsv
+from after_ser.runtime.script import run_script
 from after_ser.runtime.timing import Stopwatch
 
 
@@ -84,7 +85,4 @@ def main(snakemake):
         write_tsv(out.labelled, answered)
 
 
-if __name__ == "__main__":
-    from after_ser.runtime.script import run_script
-
-    run_script(main, globals())
+run_script(main, globals())

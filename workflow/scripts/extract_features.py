@@ -6,6 +6,7 @@ from after_ser.baselines.extracted import write_features
 from after_ser.baselines.registry import load
 from after_ser.runtime.atomic import read_tsv, write_json
 from after_ser.runtime.device import device_name, set_threads
+from after_ser.runtime.script import run_script
 from after_ser.runtime.timing import Stopwatch
 
 
@@ -22,7 +23,4 @@ def main(snakemake):
     write_json(out.timing, watch.read("features", device, p.threads))
 
 
-if __name__ == "__main__":
-    from after_ser.runtime.script import run_script
-
-    run_script(main, globals())
+run_script(main, globals())

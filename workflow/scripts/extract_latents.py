@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from after_ser.backbone.latents import extract_latents
+from after_ser.runtime.script import run_script
 
 
 def main(snakemake):
@@ -17,7 +18,4 @@ def main(snakemake):
     )
 
 
-if __name__ == "__main__":
-    from after_ser.runtime.script import run_script
-
-    run_script(main, globals())
+run_script(main, globals())

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from after_ser.runtime.atomic import write_json
 from after_ser.runtime.device import choose_device, device_name, make_deterministic, set_threads
+from after_ser.runtime.script import run_script
 from after_ser.runtime.timing import Stopwatch
 from after_ser.tapt.surprisal import extract_surprisal
 
@@ -25,7 +26,4 @@ def main(snakemake):
     write_json(out.timing, watch.read("query", device_name(device), p.threads))
 
 
-if __name__ == "__main__":
-    from after_ser.runtime.script import run_script
-
-    run_script(main, globals())
+run_script(main, globals())

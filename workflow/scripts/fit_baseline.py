@@ -9,6 +9,7 @@ from after_ser.baselines.run import run_baseline, write_result
 from after_ser.datasets.tables import read_fold, read_manifest
 from after_ser.runtime.atomic import write_json
 from after_ser.runtime.device import device_name, set_threads, used_device
+from after_ser.runtime.script import run_script
 from after_ser.runtime.seeding import derive_seed
 from after_ser.runtime.timing import Stopwatch
 
@@ -40,7 +41,4 @@ def main(snakemake):
     write_json(snakemake.output.timing, watch.read("fit", device, p.threads))
 
 
-if __name__ == "__main__":
-    from after_ser.runtime.script import run_script
-
-    run_script(main, globals())
+run_script(main, globals())

@@ -11,6 +11,7 @@ from after_ser.finetune.round import read_split, round_identity, run_round, writ
 from after_ser.runtime.atomic import write_json
 from after_ser.runtime.device import choose_device, device_name, make_deterministic, set_threads
 from after_ser.runtime.progress import Progress
+from after_ser.runtime.script import run_script
 from after_ser.runtime.seeding import derive_seed
 from after_ser.runtime.termination import Termination
 from after_ser.runtime.timing import Stopwatch
@@ -78,7 +79,4 @@ def main(snakemake):
         progress.finish()
 
 
-if __name__ == "__main__":
-    from after_ser.runtime.script import run_script
-
-    run_script(main, globals())
+run_script(main, globals())

@@ -14,6 +14,7 @@ from after_ser.annotation.unscored import asked_before, empty_query, given_label
 from after_ser.backbone.latents import Latents
 from after_ser.datasets.tables import read_fold
 from after_ser.runtime.atomic import write_json, write_tsv
+from after_ser.runtime.script import run_script
 from after_ser.runtime.timing import Stopwatch
 
 
@@ -56,7 +57,4 @@ def main(snakemake):
     write_json(out.timing, watch.read("initial", "cpu", 1))
 
 
-if __name__ == "__main__":
-    from after_ser.runtime.script import run_script
-
-    run_script(main, globals())
+run_script(main, globals())

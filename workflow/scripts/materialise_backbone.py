@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from after_ser.backbone.materialise import materialise_folder, materialise_hub
+from after_ser.runtime.script import run_script
 
 
 def main(snakemake):
@@ -14,7 +15,4 @@ def main(snakemake):
         materialise_folder(backbone["folder"], out)
 
 
-if __name__ == "__main__":
-    from after_ser.runtime.script import run_script
-
-    run_script(main, globals())
+run_script(main, globals())

@@ -7,6 +7,7 @@ from after_ser.acquisition.initial import random_initial
 from after_ser.acquisition.oracle import answer, read_answers
 from after_ser.datasets.tables import read_fold
 from after_ser.runtime.atomic import write_tsv
+from after_ser.runtime.script import run_script
 from after_ser.runtime.seeding import rng
 
 
@@ -25,7 +26,4 @@ def main(snakemake):
     write_tsv(snakemake.output.labelled, labelled)
 
 
-if __name__ == "__main__":
-    from after_ser.runtime.script import run_script
-
-    run_script(main, globals())
+run_script(main, globals())

@@ -5,6 +5,7 @@ from pathlib import Path
 from after_ser.backbone.save import write_origin
 from after_ser.runtime.atomic import write_text
 from after_ser.runtime.environment import gpus_per_pretraining
+from after_ser.runtime.script import run_script
 from after_ser.tapt.clips import corpus_clips
 from after_ser.tapt.settings import SCRATCH_DEFAULTS, PretrainSettings
 from after_ser.tapt.train import pretrain
@@ -43,7 +44,4 @@ def main(snakemake):
     )  # fmt: skip
 
 
-if __name__ == "__main__":
-    from after_ser.runtime.script import run_script
-
-    run_script(main, globals())
+run_script(main, globals())

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from after_ser.ptapt.cluster import cluster_states
+from after_ser.runtime.script import run_script
 from after_ser.tapt.clips import train_clips
 
 
@@ -20,7 +21,4 @@ def main(snakemake):
     )
 
 
-if __name__ == "__main__":
-    from after_ser.runtime.script import run_script
-
-    run_script(main, globals())
+run_script(main, globals())

@@ -5,6 +5,7 @@ from pathlib import Path
 from after_ser.ptapt.labels import train_labels
 from after_ser.ptapt.settings import StatesSettings
 from after_ser.ptapt.train import train_states
+from after_ser.runtime.script import run_script
 from after_ser.tapt.clips import train_clips
 
 
@@ -23,7 +24,4 @@ def main(snakemake):
     )
 
 
-if __name__ == "__main__":
-    from after_ser.runtime.script import run_script
-
-    run_script(main, globals())
+run_script(main, globals())

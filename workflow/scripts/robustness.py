@@ -9,6 +9,7 @@ from after_ser.finetune.robustness import ClipFiles, robustness
 from after_ser.finetune.round import read_split
 from after_ser.runtime.atomic import read_json, read_tsv, write_tsv
 from after_ser.runtime.device import choose_device, make_deterministic, set_threads
+from after_ser.runtime.script import run_script
 
 
 def main(snakemake):
@@ -36,7 +37,4 @@ def main(snakemake):
     write_tsv(snakemake.output.scores, result)
 
 
-if __name__ == "__main__":
-    from after_ser.runtime.script import run_script
-
-    run_script(main, globals())
+run_script(main, globals())

@@ -3,6 +3,7 @@
 import yaml
 
 from after_ser.runtime.atomic import write_text
+from after_ser.runtime.script import run_script
 
 
 def main(snakemake):
@@ -10,7 +11,4 @@ def main(snakemake):
     write_text(snakemake.output.config, text)
 
 
-if __name__ == "__main__":
-    from after_ser.runtime.script import run_script
-
-    run_script(main, globals())
+run_script(main, globals())

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from after_ser.runtime.environment import gpus_per_pretraining
+from after_ser.runtime.script import run_script
 from after_ser.tapt.clips import train_clips
 from after_ser.tapt.pseudo_labels import PseudoLabels
 from after_ser.tapt.settings import PretrainSettings
@@ -28,7 +29,4 @@ def main(snakemake):
     )
 
 
-if __name__ == "__main__":
-    from after_ser.runtime.script import run_script
-
-    run_script(main, globals())
+run_script(main, globals())

@@ -47,14 +47,15 @@ class _Tee:
 
 
 def run_script(main: Callable[[Any], None], namespace: dict[str, Any]) -> None:
-    """Run `main(snakemake)` where Snakemake put its object into `namespace`, else do nothing.
+    """Run `main(snakemake)` where Snakemake put its object into `namespace`, the script's globals.
 
+    Nothing is done where the script was imported by a test, or by a process that `main` started.
     Notices and errors go to the rule's log as well as to the screen. An InputError ends the
     process with exit status 1 and its one line, and so does a disk that is full or must not be
     written; any other exception keeps its traceback, in the log.
     """
     snakemake = namespace.get("snakemake")
-    if snakemake is None:  # imported by a test
+    if snakemake is None or namespace.get("__name__", "__main__") != "__main__":
         return
     log_path = snakemake.log[0] if snakemake.log else None
     if log_path is None:
