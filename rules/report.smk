@@ -128,7 +128,7 @@ for table, names in TABLES:
         message:
             f"{shown} of {RUN}"
         script:
-            "../workflow/scripts/table.py"
+            "../workflow/scripts/report.py"
 
 
 for figure, names in FIGURES:
@@ -172,7 +172,7 @@ for figure, names in FIGURES:
         message:
             f"{shown} of {RUN}"
         script:
-            "../workflow/scripts/figure.py"
+            "../workflow/scripts/report.py"
 
 
 rule confusion:

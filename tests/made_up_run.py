@@ -19,11 +19,12 @@ BUDGETS = [0.05, 0.1, 0.2, 0.4, 1.0]
 SCRIPTS = Path(__file__).parents[1] / "workflow/scripts"
 
 
-def run_script(name: str, source: dict[str, Any], out: dict[str, Any], **wildcards: str) -> None:
-    """Run a script of the workflow on these inputs and outputs, as its rule does."""
+def run_script(rule: str, source: dict[str, Any], out: dict[str, Any], **wildcards: str) -> None:
+    """Run the script of a rule on these inputs and outputs."""
     given = {"input": Namedlist(fromdict=source), "output": Namedlist(fromdict=out)}
+    name = rule if (SCRIPTS / f"{rule}.py").exists() else "report"
     main = runpy.run_path(str(SCRIPTS / f"{name}.py"))["main"]
-    main(SimpleNamespace(**given, wildcards=SimpleNamespace(**wildcards)))
+    main(SimpleNamespace(**given, rule=rule, wildcards=SimpleNamespace(**wildcards)))
 
 
 def arm(label: str, start: str, strategy: str, init: str = "kmeans") -> dict[str, Any]:

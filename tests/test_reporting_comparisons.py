@@ -242,7 +242,7 @@ def test_the_script_reads_predictions_and_writes_the_same_bytes_twice(tmp_path, 
     written = []
     for turn in ("a", "b"):
         forms = ("tsv", "md", "tex", "html")
-        run_script("table", source, {form: f"{turn}/comparisons.{form}" for form in forms})
+        run_script("comparisons", source, {form: f"{turn}/comparisons.{form}" for form in forms})
         written.append([path.read_bytes() for path in sorted(Path(turn).iterdir())])
     assert written[0] == written[1] and len(written[0]) == 4
     tidy = pd.read_csv("a/comparisons.tsv", sep="\t")

@@ -12,7 +12,7 @@ from after_ser.evaluation.fewshot import gains, gather_fewshot
 from after_ser.fewshot import grid
 from after_ser.fewshot.adapt import COLUMNS
 from after_ser.reporting.fewshot import fewshot_table
-from after_ser.reporting.fewshot_figure import GAIN, LEVEL, curves, write_fewshot_figure
+from after_ser.reporting.fewshot_figure import GAIN, LEVEL, curves, fewshot_figure
 from after_ser.runtime.atomic import read_tsv, write_tsv
 
 SPEAKERS = ["0011", "0012", "0013"]
@@ -169,7 +169,7 @@ def test_table_and_figure_are_written_from_the_grid_s_files(tmp_path, monkeypatc
     assert len(tidy) == len(result.cells) + len(result.tsv_only)
     assert not tidy.duplicated(["row", "column", "metric"]).any()
     figure = [tmp_path / f"f.{kind}" for kind in ("svg", "png", "html", "tsv")]
-    write_fewshot_figure(settings, found, *figure)
+    fewshot_figure(settings, found).write(*figure)
     assert figure[1].read_bytes().startswith(b"\x89PNG") and "vega" in figure[2].read_text()
     data = curves(settings, found)
     assert len(read_tsv(figure[3])) == len(data) == 2 * (2 + 3)

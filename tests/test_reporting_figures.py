@@ -16,8 +16,8 @@ from made_up_run import BUDGETS, arm, config, frames, run_script
 from after_ser.errors import InputError
 from after_ser.metrics import score
 from after_ser.reporting.confusion import shares, summed, write_confusion
-from after_ser.reporting.figure2 import curves, looks, window, write_figure2
-from after_ser.reporting.figure3 import figure3_data, write_figure3
+from after_ser.reporting.figure2 import curves, figure2, looks, window
+from after_ser.reporting.figure3 import figure3, figure3_data
 from after_ser.runtime.atomic import read_tsv, write_tsv
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -115,10 +115,10 @@ def written(folder: Path, name: str) -> dict[str, bytes]:
 def test_files_are_repeatable_and_offline(tmp_path, name, folds):
     settings = config(folds=folds)
     scores, times = frames(settings)
-    write, rows = (write_figure2, scores) if name == "figure2" else (write_figure3, times)
+    build, rows = (figure2, scores) if name == "figure2" else (figure3, times)
     for turn in ("a", "b"):
         (tmp_path / turn).mkdir()
-        write(settings, rows, *(tmp_path / turn / f"{name}.{e}" for e in FORMS))
+        build(settings, rows).write(*(tmp_path / turn / f"{name}.{e}" for e in FORMS))
     first, second = written(tmp_path / "a", name), written(tmp_path / "b", name)
     assert first == second and len(first) == 4
     assert first[f"{name}.png"].startswith(PNG)
@@ -139,8 +139,8 @@ FORMS = ("svg", "png", "html", "tsv")
 def test_no_run_at_all_still_draws(tmp_path):
     settings = config()
     scores, times = (frame.iloc[:0] for frame in frames(settings))
-    write_figure2(settings, scores, *(tmp_path / f"figure2.{e}" for e in FORMS))
-    write_figure3(settings, times, *(tmp_path / f"figure3.{e}" for e in FORMS))
+    figure2(settings, scores).write(*(tmp_path / f"figure2.{e}" for e in FORMS))
+    figure3(settings, times).write(*(tmp_path / f"figure3.{e}" for e in FORMS))
     assert len(list(tmp_path.iterdir())) == 8
 
 
@@ -189,9 +189,9 @@ def test_scripts(tmp_path):
         "times": [tmp_path / "times.tsv"],
         "metrics": metrics_files(tmp_path, settings),
     }
-    for script, name in (("figure", "figure2"), ("figure", "figure3"), ("confusion", "confusion")):
+    for name in ("figure2", "figure3", "confusion"):
         out = {form: tmp_path / f"{name}.{form}" for form in FORMS}
-        run_script(script, source, out, arm="after", dataset="merged")
+        run_script(name, source, out, arm="after", dataset="merged")
         assert (tmp_path / f"{name}.png").read_bytes().startswith(PNG)
     assert len(read_tsv(tmp_path / "confusion.tsv")) == 16
 
@@ -203,10 +203,7 @@ def test_a_corpus_of_its_own_is_drawn_without_the_paper_s_line(tmp_path):
     assert set(curves(settings, scores)["series"]) == set(settings["figures"]["figure2"]["arms"])
     assert "published" not in set(figure3_data(settings, times)["arm"])
     settings["figures"]["figure2"]["arms"] = list(settings["arms"])
-    for name, write, data in (
-        ("figure2", write_figure2, scores),
-        ("figure3", write_figure3, times),
-    ):
+    for name, build, data in (("figure2", figure2, scores), ("figure3", figure3, times)):
         files = [tmp_path / f"{name}.{end}" for end in FORMS]
-        write(settings, data, *files)
+        build(settings, data).write(*files)
         assert "paper" not in files[0].read_text(encoding="utf-8")

@@ -12,7 +12,7 @@ from after_ser.evaluation.robustness import CLEAN
 from after_ser.reporting import table
 from after_ser.reporting.outliers import outliers_table
 from after_ser.reporting.robustness import robustness_table
-from after_ser.reporting.robustness_figure import curves, write_robustness_figure
+from after_ser.reporting.robustness_figure import curves, robustness_figure
 from after_ser.runtime.atomic import read_tsv
 
 CONDITIONS = {"white": [20, 0], "telephone": [3400]}
@@ -114,7 +114,7 @@ def test_robustness_figure_data_and_files(tmp_path):
     assert list(first["level"]) == ["clean", "20", "0"] and list(first["place"]) == [0, 1, 2]
     assert first["ua"].iloc[2] == pytest.approx(fold_means(runs, "after", "white", "0").mean())
     paths = [tmp_path / f"r.{kind}" for kind in ("svg", "png", "html", "tsv")]
-    write_robustness_figure(settings, runs, *paths)
+    robustness_figure(settings, runs).write(*paths)
     assert len(read_tsv(paths[3])) == len(data)
     assert paths[1].read_bytes().startswith(b"\x89PNG")
     page = paths[2].read_text()

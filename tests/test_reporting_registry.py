@@ -8,7 +8,14 @@ from importlib import import_module
 import pytest
 
 from after_ser.reporting.read import READERS
-from after_ser.reporting.registry import FIGURES, TABLES, base_name, for_variant, may_have
+from after_ser.reporting.registry import (
+    FIGURES,
+    TABLES,
+    base_name,
+    for_variant,
+    may_have,
+    of_rule,
+)
 from after_ser.reporting.sources import FILES
 
 ALL = [*TABLES.values(), *FIGURES.values()]
@@ -20,8 +27,8 @@ def test_an_entry_names_what_exists(report):
     function = getattr(import_module(module), name)
     assert report.build() is function
     assert set(report.reads) | set(report.unread) <= set(FILES)
-    forms = 4 if report in FIGURES.values() else 0
-    inspect.signature(function).bind("config", *report.reads, *range(forms))
+    inspect.signature(function).bind("config", *report.reads)
+    assert of_rule(report.rule)[1] is report
 
 
 def test_rules_and_versions_are_of_one_report_each():

@@ -275,7 +275,7 @@ def test_the_script_writes_the_same_bytes_twice(tmp_path):
         for turn in ("a", "b"):
             folder = tmp_path / turn
             forms = ("tsv", "md", "tex", "html", *TABLES[name].also)
-            run_script("table", source, {form: folder / f"{name}.{form}" for form in forms})
+            run_script(name, source, {form: folder / f"{name}.{form}" for form in forms})
             files = sorted(folder.glob(f"{name}.*"))
             written.append({path.name: path.read_bytes() for path in files})
         assert written[0] == written[1]

@@ -15,9 +15,9 @@ from made_up_run import config, frames
 from after_ser.reporting import table
 from after_ser.reporting.claims import render
 from after_ser.reporting.claims.report import Report
-from after_ser.reporting.figure2 import write_figure2
-from after_ser.reporting.figure3 import write_figure3
-from after_ser.reporting.interactive import write_html
+from after_ser.reporting.figure import write_html
+from after_ser.reporting.figure2 import figure2
+from after_ser.reporting.figure3 import figure3
 from after_ser.reporting.render import markdown_text, tex_text
 
 OWN = "document.documentElement.setAttribute('owned', 1)"
@@ -102,7 +102,7 @@ def test_latex_runs_nothing():
             assert line.startswith("%") or r"\input" not in line and r"\write18" not in line
 
 
-def evil_run(write, rows, folder, name):
+def evil_run(build, rows, folder, name):
     settings = config()
     for arm in settings["arms"].values():
         arm["label"] += EVIL
@@ -110,7 +110,7 @@ def evil_run(write, rows, folder, name):
     bars = settings["figures"]["figure3"]["bars"]
     bars[EVIL] = bars.pop("FT")
     paths = [folder / f"{name}.{form}" for form in ("svg", "png", "html", "tsv")]
-    write(settings, rows(settings), *paths)
+    build(settings, rows(settings)).write(*paths)
     return paths
 
 
@@ -122,9 +122,9 @@ def times_of(settings):
     return frames(settings)[1]
 
 
-@pytest.mark.parametrize(("write", "rows"), [(write_figure2, scores_of), (write_figure3, times_of)])
-def test_figures_show_it_as_text(tmp_path, write, rows):
-    svg, _, page, tsv = evil_run(write, rows, tmp_path, "figure")
+@pytest.mark.parametrize(("build", "rows"), [(figure2, scores_of), (figure3, times_of)])
+def test_figures_show_it_as_text(tmp_path, build, rows):
+    svg, _, page, tsv = evil_run(build, rows, tmp_path, "figure")
     assert "<script>" in tsv.read_text(), "it is in the data"
     tags = {element.tag.rpartition("}")[2] for element in ElementTree.parse(svg).iter()}
     assert not tags & {"script", "img", "foreignObject", "h1"}

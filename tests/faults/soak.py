@@ -32,7 +32,7 @@ os.environ |= {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")
 import psutil  # noqa: E402
 from harness import REPO, TIMED, Place, make_reference  # noqa: E402
 
-from after_ser.reporting.registry import FIGURES, TABLES  # noqa: E402
+from after_ser.reporting.registry import SECTIONS  # noqa: E402
 
 SIGNALS = {"SIGKILL": signal.SIGKILL, "SIGTERM": signal.SIGTERM}
 #: How often a rule is chosen: what runs for hours is what gets interrupted.
@@ -46,8 +46,7 @@ def scripts():
     for name, body in re.findall(r"^rule (\w+):\n((?:[ \t].*\n|\n)*)", text, re.M):
         if script := re.search(r"workflow/scripts/(\w+)\.py", body):
             found[name] = script[1]
-    found |= {entry.rule: "table" for entry in TABLES.values()}
-    found |= {entry.rule: "figure" for entry in FIGURES.values()}
+    found |= {entry.rule: "report" for part in SECTIONS.values() for entry in part.values()}
     for base, name in re.findall(r"^use rule (\w+) as (\w+)", text, re.M):
         found[name] = found[base]
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import altair as alt
@@ -13,9 +13,8 @@ from after_ser.evaluation.fewshot import gains
 from after_ser.fewshot.grid import BASELINE, sizes
 from after_ser.reporting import provenance
 from after_ser.reporting.fewshot import MAIN, heading, point, synthetic_note
-from after_ser.reporting.interactive import write_html
-from after_ser.reporting.style import MARKERS, PALETTE, PUBLISHED, plt, save, styled
-from after_ser.runtime.atomic import write_tsv
+from after_ser.reporting.figure import Figure, chosen_by_label, line_with_bars, lines_with_bars
+from after_ser.reporting.style import MARKERS, PALETTE, PUBLISHED
 
 GAIN = "gain in macro-F1 (points)"
 LEVEL = "macro-F1 (%)"
@@ -61,95 +60,51 @@ def _look(sources: int) -> tuple[str, str]:
     return PALETTE[(sources - 1) % len(PALETTE)], MARKERS[(sources - 1) % len(MARKERS)]
 
 
-def _draw_static(
-    config: Mapping[str, Any], data: pd.DataFrame, svg: str | Path, png: str | Path
-) -> None:
+def _draw(figure: Any, data: pd.DataFrame) -> None:
     ks = sorted(set(data["k"]))
-    with styled():
-        figure = plt.figure(layout="constrained", figsize=(8.6, 4.2))
-        for axes, panel in zip(figure.subplots(1, 2), (GAIN, LEVEL), strict=True):
-            here = data[data["panel"] == panel]
-            lines = list(dict.fromkeys(here["sources"]))
-            for position, n in enumerate(lines):
-                line = here[here["sources"] == n]
-                colour, marker = _look(n)
-                shift = (position - (len(lines) - 1) / 2) * 0.06
-                bars = None
-                if line["ci_low"].notna().any():
-                    bars = [line["value"] - line["ci_low"], line["ci_high"] - line["value"]]
-                axes.errorbar(
-                    [ks.index(k) + shift for k in line["k"]],
-                    line["value"],
-                    yerr=bars,
-                    color=colour,
-                    marker=marker,
-                    elinewidth=1,
-                    capsize=2,
-                    label=heading(n),
-                )
-            if panel == GAIN:
-                axes.axhline(0, color=PUBLISHED, linewidth=1)
-            axes.set_xticks(range(len(ks)), [str(k) for k in ks])
-            axes.set_xlim(-0.4, max(len(ks) - 1, 1) + 0.4)
-            axes.set_xlabel(X_TITLE)
-            axes.set_ylabel(panel)
-        handles, labels = axes.get_legend_handles_labels()  # the level's panel has every line
-        figure.legend(handles, labels, loc="outside lower left", ncols=min(6, len(labels)))
-        title, subtitle = _title(config, data)
-        figure.suptitle(f"{title}\n{subtitle}", x=0.0, ha="left", fontsize=11)
-        save(figure, svg, png)
+    figure.set_size_inches(8.6, 4.2)
+    for axes, panel in zip(figure.subplots(1, 2), (GAIN, LEVEL), strict=True):
+        here = data[data["panel"] == panel]
+        lines = list(dict.fromkeys(here["sources"]))
+        for position, n in enumerate(lines):
+            line = here[here["sources"] == n]
+            colour, marker = _look(n)
+            shift = (position - (len(lines) - 1) / 2) * 0.06
+            places = [ks.index(k) + shift for k in line["k"]]
+            look = {"color": colour, "marker": marker, "label": heading(n)}
+            line_with_bars(axes, places, line, "value", **look)
+        if panel == GAIN:
+            axes.axhline(0, color=PUBLISHED, linewidth=1)
+        axes.set_xticks(range(len(ks)), [str(k) for k in ks])
+        axes.set_xlim(-0.4, max(len(ks) - 1, 1) + 0.4)
+        axes.set_xlabel(X_TITLE)
+        axes.set_ylabel(panel)
+    handles, labels = axes.get_legend_handles_labels()  # the level's panel has every line
+    figure.legend(handles, labels, loc="outside lower left", ncols=min(6, len(labels)))
 
 
-def _draw_interactive(config: Mapping[str, Any], data: pd.DataFrame, path: str | Path) -> None:
-    labels = data.drop_duplicates("sources").sort_values("sources")
-    domain = list(labels["label"])
-    pick = alt.selection_point(fields=["label"], bind="legend")
-    colours = alt.Color(
-        "label:N",
-        scale=alt.Scale(domain=domain, range=[_look(n)[0] for n in labels["sources"]]),
-        sort=domain,
-        legend=alt.Legend(title="click to single out"),
-    )
+def _chart(data: pd.DataFrame) -> Any:
+    lines = data.drop_duplicates("sources").sort_values("sources")
+    colours = {heading(n): _look(n)[0] for n in lines["sources"]}
+    pick, colour, shown = chosen_by_label(colours)
     order = [str(k) for k in sorted(set(data["k"]))]
     charts = []
     for panel in (GAIN, LEVEL):
-        here = data[data["panel"] == panel].assign(
-            k=lambda rows: rows["k"].astype(str),
-            speakers=lambda rows: rows["speakers"].astype(float),
-            n=lambda rows: rows["n"].astype(float),
-        )
+        here = data[data["panel"] == panel].astype({"k": str, "speakers": float, "n": float})
         base = alt.Chart(here).encode(
             x=alt.X("k:N", sort=order, title=X_TITLE, axis=alt.Axis(labelAngle=0)),
-            color=colours,
-            opacity=alt.condition(pick, alt.value(1.0), alt.value(0.12)),
+            color=colour,
+            opacity=shown,
         )
         y = alt.Y("value:Q", title=panel, scale=alt.Scale(zero=panel == GAIN))
-        fields = ["label", "k", "value", "ci_low", "ci_high", "sd", "speakers"]
-        bars = base.transform_filter("isValid(datum.ci_low)").mark_rule(strokeWidth=1.2)
-        layers = (
-            bars.encode(y=alt.Y("ci_low:Q"), y2="ci_high:Q"),
-            base.mark_line(strokeWidth=2).encode(y=y),
-            base.mark_point(filled=True, size=55).encode(y=y, tooltip=fields),
-        )
-        charts.append(alt.layer(*layers).properties(width=300, height=260))
+        fields = ("label", "k", "value", "ci_low", "ci_high", "sd", "speakers")
+        charts.append(lines_with_bars(base, pick, y, fields).properties(width=300, height=260))
     charts[0] = charts[0].add_params(pick)  # one legend for both panels
-    title, subtitle = _title(config, data)
-    chart = alt.hconcat(*charts).properties(
-        title=alt.Title(title, subtitle=subtitle, anchor="start")
-    )
-    write_html(chart, path, "fewshot")
+    return alt.hconcat(*charts)
 
 
-def write_fewshot_figure(
-    config: Mapping[str, Any],
-    scores: pd.DataFrame,
-    svg: str | Path,
-    png: str | Path,
-    page: str | Path,
-    tsv: str | Path,
-) -> None:
-    """Write the figure from `gather_fewshot` as SVG, PNG, interactive HTML and data."""
+def fewshot_figure(config: Mapping[str, Any], scores: pd.DataFrame) -> Figure:
+    """Return the figure from `gather_fewshot`."""
     data = curves(config, scores)
-    write_tsv(tsv, data)
-    _draw_static(config, data, svg, png)
-    _draw_interactive(config, data, page)
+    draw = partial(_draw, data=data)
+    return Figure("fewshot", data, *_title(config, data), draw, _chart(data))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import altair as alt
@@ -13,17 +13,14 @@ import pandas as pd
 from after_ser.evaluation.statistics import summarise
 from after_ser.reporting import provenance, published
 from after_ser.reporting.cells import arm_label, at_budget, budget_union, of_arm, values
-from after_ser.reporting.interactive import write_html
-from after_ser.reporting.style import (
-    MARKERS,
-    PALETTE,
-    PUBLISHED,
-    PUBLISHED_LABEL,
-    plt,
-    save,
-    styled,
+from after_ser.reporting.figure import (
+    Figure,
+    chosen_by_label,
+    line_with_bars,
+    lines_with_bars,
+    within_percent,
 )
-from after_ser.runtime.atomic import write_tsv
+from after_ser.reporting.style import MARKERS, PALETTE, PUBLISHED, PUBLISHED_LABEL, plt
 
 ONE_PANEL = 4  # arms; more of them get a panel per method
 X_TITLE, Y_TITLE = "labelled training clips (%)", "UA (%)"
@@ -175,21 +172,15 @@ def _draw_arms(
         line = data[data["series"] == arm]
         look = chosen[arm]
         shift = (position - (len(arms) - 1) / 2) * dodge / 100 * (right - left)
-        bars = None
-        if line["ci_low"].notna().any():
-            # a t interval does not know that UA ends at 0 and 100 %
-            low, high = line["ci_low"].clip(lower=0), line["ci_high"].clip(upper=100)
-            bars = [(line["ua"] - low).fillna(0), (high - line["ua"]).fillna(0)]
-        axes.errorbar(
+        line_with_bars(
+            axes,
             100 * line["budget"] + shift,
-            line["ua"],
-            yerr=bars,
+            within_percent(line),
+            "ua",
             color=look.colour,
             marker=look.marker,
             markerfacecolor="white" if look.dashed else look.colour,
             linestyle="--" if look.dashed else "-",
-            elinewidth=1,
-            capsize=2,
             label=line["label"].iloc[0],
         )
 
@@ -244,94 +235,47 @@ def _draw_panels(figure: Any, data: pd.DataFrame, chosen: Mapping[str, Look]) ->
     return list(panels)
 
 
-def _draw_static(
-    config: Mapping[str, Any], data: pd.DataFrame, svg: str | Path, png: str | Path
-) -> None:
-    arms = [name for name in dict.fromkeys(data["series"]) if name != "published"]
-    chosen = looks(config, arms)
-    title, subtitle = _title(config, data)
-    with styled():
-        figure = plt.figure(layout="constrained")
-        draw = _draw_one_panel if len(arms) <= ONE_PANEL else _draw_panels
-        panels = draw(figure, data, chosen)
-        across, upright = window(data)
-        panels[0].set_xlim(across)
-        panels[0].set_ylim(upright)
-        figure.suptitle(f"{title}\n{subtitle}", x=0.0, ha="left", fontsize=11)
-        save(figure, svg, png)
+def _draw(figure: Any, data: pd.DataFrame, chosen: Mapping[str, Look]) -> None:
+    draw = _draw_one_panel if len(chosen) <= ONE_PANEL else _draw_panels
+    panels = draw(figure, data, chosen)
+    across, upright = window(data)
+    panels[0].set_xlim(across)
+    panels[0].set_ylim(upright)
 
 
-def _draw_interactive(config: Mapping[str, Any], data: pd.DataFrame, path: str | Path) -> None:
-    arms = [name for name in dict.fromkeys(data["series"]) if name != "published"]
-    chosen = looks(config, arms)
-    title, subtitle = _title(config, data)
-    frame = data.assign(
-        labelled=(100 * data["budget"]).round(4),
-        ci_low=data["ci_low"].clip(lower=0),
-        ci_high=data["ci_high"].clip(upper=100),
-    )
+def _chart(data: pd.DataFrame, chosen: Mapping[str, Look]) -> Any:
+    frame = within_percent(data).assign(labelled=(100 * data["budget"]).round(4))
     frame["label"] = frame["label"].where(
         frame["series"] != "published", f"AFTER, {PUBLISHED_LABEL}"
     )
     names = frame.drop_duplicates("series").set_index("series")["label"]
     for name in ("n", "folds", "seeds"):
         frame[name] = frame[name].astype(float)  # altair writes a float's NaN as null
-    order = [names[arm] for arm in arms]
-    colours = [chosen[arm].colour for arm in arms]
-    dashes = [[5, 3] if chosen[arm].dashed else [1, 0] for arm in arms]
+    colours = {names[arm]: look.colour for arm, look in chosen.items()}
+    dashes = [[5, 3] if look.dashed else [1, 0] for look in chosen.values()]
     if "published" in names:
-        order, colours, dashes = (
-            [*order, names["published"]],
-            [*colours, PUBLISHED],
-            [*dashes, [8, 4]],
-        )
-    pick = alt.selection_point(fields=["label"], bind="legend")
-    shown = alt.condition(pick, alt.value(1.0), alt.value(0.12))
-    faint, hidden = alt.value(0.45), alt.value(0.04)
+        colours[names["published"]] = PUBLISHED
+        dashes.append([8, 4])
+    pick, colour, shown = chosen_by_label(colours)
     across, upright = window(data)
-    x = alt.X("labelled:Q", title=X_TITLE, scale=alt.Scale(domain=across, nice=False))
-    legend = alt.Legend(title="click to single out", labelLimit=320)
     base = alt.Chart(frame).encode(
-        x=x,
-        color=alt.Color(
-            "label:N", scale=alt.Scale(domain=order, range=colours), sort=order, legend=legend
-        ),
+        x=alt.X("labelled:Q", title=X_TITLE, scale=alt.Scale(domain=across, nice=False)),
+        color=colour,
         opacity=shown,
     )
     y = alt.Y("ua:Q", title=Y_TITLE, scale=alt.Scale(domain=upright, nice=False))
-    lines = base.mark_line(strokeWidth=2, clip=True).encode(
-        y=y,
-        strokeDash=alt.StrokeDash(
-            "label:N", scale=alt.Scale(domain=order, range=dashes), sort=order, legend=None
-        ),
+    order = list(colours)
+    dash = alt.StrokeDash(
+        "label:N", scale=alt.Scale(domain=order, range=dashes), sort=order, legend=None
     )
     fields = ("label", "labelled", "ua", "ci_low", "ci_high", "sd", "folds", "seeds")
-    points = base.mark_point(filled=True, size=55, clip=True).encode(y=y, tooltip=list(fields))
-    bars = (
-        base.transform_filter("isValid(datum.ci_low)")
-        .mark_rule(strokeWidth=1.2, clip=True)
-        .encode(y=alt.Y("ci_low:Q"), y2="ci_high:Q", opacity=alt.condition(pick, faint, hidden))
-    )
-    chart = (
-        alt.layer(bars, lines, points)
-        .add_params(pick)
-        .properties(
-            width=620, height=400, title=alt.Title(title, subtitle=subtitle, anchor="start")
-        )
-    )
-    write_html(chart, path, "figure2")
+    chart = lines_with_bars(base, pick, y, fields, dash, clip=True)
+    return chart.add_params(pick).properties(width=620, height=400)
 
 
-def write_figure2(
-    config: Mapping[str, Any],
-    scores: pd.DataFrame,
-    svg: str | Path,
-    png: str | Path,
-    page: str | Path,
-    tsv: str | Path,
-) -> None:
-    """Write Figure 2 from scores.tsv as SVG, PNG, interactive HTML and its data as TSV."""
+def figure2(config: Mapping[str, Any], scores: pd.DataFrame) -> Figure:
+    """Return Figure 2 from scores.tsv."""
     data = curves(config, scores)
-    write_tsv(tsv, data)
-    _draw_static(config, data, svg, png)
-    _draw_interactive(config, data, page)
+    chosen = looks(config, [name for name in dict.fromkeys(data["series"]) if name != "published"])
+    draw = partial(_draw, data=data, chosen=chosen)
+    return Figure("figure2", data, *_title(config, data), draw, _chart(data, chosen))

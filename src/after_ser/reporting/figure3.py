@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import altair as alt
@@ -21,9 +21,8 @@ from after_ser.reporting.cells import (
     percent,
     values,
 )
-from after_ser.reporting.interactive import write_html
-from after_ser.reporting.style import PALETTE, PUBLISHED, PUBLISHED_LABEL, plt, save, styled
-from after_ser.runtime.atomic import write_tsv
+from after_ser.reporting.figure import Figure, line_with_bars
+from after_ser.reporting.style import PALETTE, PUBLISHED, PUBLISHED_LABEL
 
 COLUMNS = [
     "panel",
@@ -218,22 +217,9 @@ def _draw_curve(axes: Any, data: pd.DataFrame) -> None:
             label=f"AFTER, {PUBLISHED_LABEL}",
         )
     if len(ours):
-        spread = None
-        if ours["ci_low"].notna().any():
-            spread = [
-                (ours[height] - ours["ci_low"]).fillna(0),
-                (ours["ci_high"] - ours[height]).fillna(0),
-            ]
-        axes.errorbar(
-            100 * ours["budget"],
-            ours[height],
-            yerr=spread,
-            color=PALETTE[0],
-            marker="o",
-            elinewidth=1,
-            capsize=2,
-            label=f"{ours['series'].iloc[0]}, this run",
-        )
+        look = {"color": PALETTE[0], "marker": "o"}
+        look["label"] = f"{ours['series'].iloc[0]}, this run"
+        line_with_bars(axes, 100 * ours["budget"], ours, height, **look)
     axes.set_xlim(-2, 103)
     axes.set_ylim(bottom=0)
     axes.set_xlabel("labelled training clips (%)")
@@ -247,22 +233,11 @@ def _draw_curve(axes: Any, data: pd.DataFrame) -> None:
         axes.legend(loc="upper center", bbox_to_anchor=(0.45, -0.16), ncols=1, fontsize=9)
 
 
-def _draw_static(
-    config: Mapping[str, Any],
-    times: pd.DataFrame,
-    data: pd.DataFrame,
-    svg: str | Path,
-    png: str | Path,
-) -> None:
-    title, subtitle = _titles(config, times, data)
-    with styled():
-        figure, (left, right) = plt.subplots(
-            1, 2, figsize=(11.5, 4.4), width_ratios=[1.15, 1], layout="constrained"
-        )
-        _draw_bars(left, data)
-        _draw_curve(right, data)
-        figure.suptitle(f"{title}\n{subtitle}", x=0.0, ha="left", fontsize=11)
-        save(figure, svg, png)
+def _draw(figure: Any, data: pd.DataFrame) -> None:
+    figure.set_size_inches(11.5, 4.4)
+    left, right = figure.subplots(1, 2, width_ratios=[1.15, 1])
+    _draw_bars(left, data)
+    _draw_curve(right, data)
 
 
 def _interactive_bars(data: pd.DataFrame) -> Any:
@@ -333,22 +308,10 @@ def _interactive_curve(data: pd.DataFrame) -> Any:
     )
 
 
-def write_figure3(
-    config: Mapping[str, Any],
-    times: pd.DataFrame,
-    svg: str | Path,
-    png: str | Path,
-    page: str | Path,
-    tsv: str | Path,
-) -> None:
-    """Write Figure 3 from times.tsv as SVG, PNG, interactive HTML and its data as TSV."""
+def figure3(config: Mapping[str, Any], times: pd.DataFrame) -> Figure:
+    """Return Figure 3 from times.tsv."""
     data = figure3_data(config, times)
-    write_tsv(tsv, data)
-    _draw_static(config, times, data, svg, png)
-    title, subtitle = _titles(config, times, data)
-    chart = (
-        alt.hconcat(_interactive_bars(data), _interactive_curve(data))
-        .resolve_scale(color="independent")
-        .properties(title=alt.Title(title, subtitle=subtitle, anchor="start"))
-    )
-    write_html(chart, page, "figure3")
+    chart = alt.hconcat(_interactive_bars(data), _interactive_curve(data))
+    chart = chart.resolve_scale(color="independent")
+    draw = partial(_draw, data=data)
+    return Figure("figure3", data, *_titles(config, times, data), draw, chart)

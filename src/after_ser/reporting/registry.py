@@ -1,8 +1,8 @@
 """Every table and figure: what it reads, what makes it, and what report.html says of it.
 
-Adding one takes its file (a function that returns a `Table`, or one that writes a figure), its
-entry here, and a config that asks for it. The functions are named and not imported, since each
-cluster job parses the Snakefile three times and they load pandas and matplotlib.
+Adding one takes its file (a function that returns a `Table` or a `Figure`), its entry here, and a
+config that asks for it. The functions are named and not imported, since each cluster job parses the
+Snakefile three times and they load pandas and matplotlib.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ class Report:
     report.html says of it, the caption as reStructuredText. version: raise it when a number of it
     changes, so that finished runs make it again. builder: "module:function"; it is given the
     config, then what `read.read_all` makes of the files that `reads` names (in `sources.FILES`), in
-    this order; a figure's also where to write SVG, PNG, HTML and TSV. variants: whether the config
-    may have several, as `table4` and `table4-savee`. suffix: of its rule and log where a table and
-    a figure have the same name. unread: inputs that it does not read, which stay since a finished
-    run would make it again without them.
+    this order, and returns a `Table` or a `Figure`. variants: whether the config may have several,
+    as `table4` and `table4-savee`. suffix: of its rule and log where a table and a figure have the
+    same name. unread: inputs that it does not read, which stay since a finished run would make it
+    again without them.
     """
 
     name: str
@@ -264,7 +264,7 @@ FIGURES = _by_name(
         keys.Figure2,
         label="2 Learning curves",
         version="figure2-2",
-        builder="after_ser.reporting.figure2:write_figure2",
+        builder="after_ser.reporting.figure2:figure2",
         reads=("scores",),
         caption="""UA over the labelled ratio, one line per selection strategy and initialisation
         (open markers, dashes: random initialisation). Vertical lines are 95 % t intervals over
@@ -278,7 +278,7 @@ FIGURES = _by_name(
         keys.Figure3,
         label="3 Time",
         version="figure3-1",
-        builder="after_ser.reporting.figure3:write_figure3",
+        builder="after_ser.reporting.figure3:figure3",
         reads=("times",),
         caption="""(A) What the wall time of each method is made of. (B) Time over the labelled
         ratio, relative to the largest ratio that run and paper share, since minutes on different
@@ -292,7 +292,7 @@ FIGURES = _by_name(
         keys.RobustnessFigure,
         label="Robustness",
         version="robustness_figure-1",
-        builder="after_ser.reporting.robustness_figure:write_robustness_figure",
+        builder="after_ser.reporting.robustness_figure:robustness_figure",
         reads=("noise",),
         caption=_ROBUSTNESS,
         suffix="_figure",
@@ -302,13 +302,23 @@ FIGURES = _by_name(
         keys.Fewshot,
         label="Few-shot",
         version="fewshot_figure-1",
-        builder="after_ser.reporting.fewshot_figure:write_fewshot_figure",
+        builder="after_ser.reporting.fewshot_figure:fewshot_figure",
         reads=("few",),
         caption=_FEWSHOT,
         suffix="_figure",
     ),
 )
 SECTIONS: dict[str, dict[str, Report]] = {"tables": TABLES, "figures": FIGURES}
+
+
+def of_rule(rule: str) -> tuple[str, Report]:
+    """Return the section ("tables" or "figures") and the entry of what a rule makes."""
+    return next(
+        (section, report)
+        for section, reports in SECTIONS.items()
+        for report in reports.values()
+        if report.rule == rule
+    )
 
 
 def base_name(name: str) -> str:

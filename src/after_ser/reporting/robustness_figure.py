@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import altair as alt
@@ -14,10 +14,15 @@ from after_ser.evaluation.robustness import CLEAN
 from after_ser.evaluation.statistics import summarise
 from after_ser.reporting import provenance
 from after_ser.reporting.cells import values
-from after_ser.reporting.interactive import write_html
+from after_ser.reporting.figure import (
+    Figure,
+    chosen_by_label,
+    line_with_bars,
+    lines_with_bars,
+    within_percent,
+)
 from after_ser.reporting.robustness import headings, under
-from after_ser.reporting.style import MARKERS, PALETTE, plt, save, styled
-from after_ser.runtime.atomic import write_tsv
+from after_ser.reporting.style import MARKERS, PALETTE
 
 Y_TITLE = "UA (%)"
 COLUMNS = [
@@ -80,112 +85,57 @@ def _title(config: Mapping[str, Any], data: pd.DataFrame) -> tuple[str, str]:
     )
 
 
-def _clipped(data: pd.DataFrame) -> pd.DataFrame:
-    """Return the data with intervals inside 0 to 100 %, which a t interval does not know of."""
-    low, high = data["ci_low"].clip(lower=0), data["ci_high"].clip(upper=100)
-    return data.assign(ci_low=low, ci_high=high)
-
-
-def _draw_static(
-    config: Mapping[str, Any], data: pd.DataFrame, svg: str | Path, png: str | Path
-) -> None:
+def _draw(figure: Any, data: pd.DataFrame) -> None:
     looks = _looks(data)
     panels = list(dict.fromkeys(data["panel"]))
     across = min(3, len(panels))
     down = -(-len(panels) // across)
-    with styled():
-        figure = plt.figure(layout="constrained", figsize=(3.4 * across + 0.4, 3.1 * down + 1.1))
-        grid = figure.subplots(down, across, sharey=True, squeeze=False)
-        for axes in grid.ravel()[len(panels) :]:
-            axes.set_visible(False)
-        for axes, panel in zip(grid.ravel(), panels, strict=False):
-            here = _clipped(data[data["panel"] == panel])
-            for position, (arm, (colour, marker)) in enumerate(looks.items()):
-                line = here[here["arm"] == arm]
-                shift = (position - (len(looks) - 1) / 2) * 0.06
-                bars = None
-                if line["ci_low"].notna().any():
-                    bars = [
-                        (line["ua"] - line["ci_low"]).fillna(0),
-                        (line["ci_high"] - line["ua"]).fillna(0),
-                    ]
-                axes.errorbar(
-                    line["place"] + shift,
-                    line["ua"],
-                    yerr=bars,
-                    color=colour,
-                    marker=marker,
-                    elinewidth=1,
-                    capsize=2,
-                    label=line["label"].iloc[0],
-                )
-            ticks = here.drop_duplicates("place")
-            axes.set_xticks(list(ticks["place"]), list(ticks["level"]))
-            axes.set_xlim(-0.4, max(ticks["place"].max(), 1) + 0.4)
-            axes.set_title(panel, fontsize=10)
-        for axes in grid[:, 0]:
-            axes.set_ylabel(Y_TITLE)
-        handles, labels = grid[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower left", ncols=min(3, len(labels)))
-        title, subtitle = _title(config, data)
-        figure.suptitle(f"{title}\n{subtitle}", x=0.0, ha="left", fontsize=11)
-        save(figure, svg, png)
+    figure.set_size_inches(3.4 * across + 0.4, 3.1 * down + 1.1)
+    grid = figure.subplots(down, across, sharey=True, squeeze=False)
+    for axes in grid.ravel()[len(panels) :]:
+        axes.set_visible(False)
+    for axes, panel in zip(grid.ravel(), panels, strict=False):
+        here = within_percent(data[data["panel"] == panel])
+        for position, (arm, (colour, marker)) in enumerate(looks.items()):
+            line = here[here["arm"] == arm]
+            shift = (position - (len(looks) - 1) / 2) * 0.06
+            look = {"color": colour, "marker": marker, "label": line["label"].iloc[0]}
+            line_with_bars(axes, line["place"] + shift, line, "ua", **look)
+        ticks = here.drop_duplicates("place")
+        axes.set_xticks(list(ticks["place"]), list(ticks["level"]))
+        axes.set_xlim(-0.4, max(ticks["place"].max(), 1) + 0.4)
+        axes.set_title(panel, fontsize=10)
+    for axes in grid[:, 0]:
+        axes.set_ylabel(Y_TITLE)
+    handles, labels = grid[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower left", ncols=min(3, len(labels)))
 
 
-def _draw_interactive(config: Mapping[str, Any], data: pd.DataFrame, path: str | Path) -> None:
+def _chart(data: pd.DataFrame) -> Any:
     looks = _looks(data)
     names = data.drop_duplicates("arm").set_index("arm")["label"]
-    title, subtitle = _title(config, data)
-    pick = alt.selection_point(fields=["label"], bind="legend")
-    colours = alt.Color(
-        "label:N",
-        scale=alt.Scale(domain=list(names), range=[looks[arm][0] for arm in names.index]),
-        sort=list(names),
-        legend=alt.Legend(title="click to single out", labelLimit=320),
-    )
+    pick, colour, shown = chosen_by_label({label: looks[arm][0] for arm, label in names.items()})
     charts = []
     for panel in dict.fromkeys(data["panel"]):
-        here = _clipped(data[data["panel"] == panel])
+        here = within_percent(data[data["panel"] == panel])
         for name in ("n", "folds", "seeds"):
             here[name] = here[name].astype(float)
         order = list(dict.fromkeys(here.sort_values("place", kind="stable")["level"]))
         base = alt.Chart(here).encode(
             x=alt.X("level:N", sort=order, title=None, axis=alt.Axis(labelAngle=0)),
-            color=colours,
-            opacity=alt.condition(pick, alt.value(1.0), alt.value(0.12)),
+            color=colour,
+            opacity=shown,
         )
         y = alt.Y("ua:Q", title=Y_TITLE, scale=alt.Scale(zero=False))
-        fields = ["label", "level", "ua", "ci_low", "ci_high", "sd", "folds", "seeds"]
-        bars = base.transform_filter("isValid(datum.ci_low)").mark_rule(strokeWidth=1.2)
-        layers = (
-            bars.encode(
-                y=alt.Y("ci_low:Q"),
-                y2="ci_high:Q",
-                opacity=alt.condition(pick, alt.value(0.45), alt.value(0.04)),
-            ),
-            base.mark_line(strokeWidth=2).encode(y=y),
-            base.mark_point(filled=True, size=55).encode(y=y, tooltip=fields),
-        )
-        charts.append(alt.layer(*layers).properties(width=240, height=220, title=panel))
+        fields = ("label", "level", "ua", "ci_low", "ci_high", "sd", "folds", "seeds")
+        chart = lines_with_bars(base, pick, y, fields)
+        charts.append(chart.properties(width=240, height=220, title=panel))
     charts[0] = charts[0].add_params(pick)  # one legend for all panels
-    chart = (
-        alt.concat(*charts, columns=3)
-        .resolve_scale(y="shared")
-        .properties(title=alt.Title(title, subtitle=subtitle, anchor="start"))
-    )
-    write_html(chart, path, "robustness")
+    return alt.concat(*charts, columns=3).resolve_scale(y="shared")
 
 
-def write_robustness_figure(
-    config: Mapping[str, Any],
-    runs: pd.DataFrame,
-    svg: str | Path,
-    png: str | Path,
-    page: str | Path,
-    tsv: str | Path,
-) -> None:
-    """Write the figure from `gather_robustness` as SVG, PNG, interactive HTML and data."""
+def robustness_figure(config: Mapping[str, Any], runs: pd.DataFrame) -> Figure:
+    """Return the figure from `gather_robustness`."""
     data = curves(config, runs)
-    write_tsv(tsv, data)
-    _draw_static(config, data, svg, png)
-    _draw_interactive(config, data, page)
+    draw = partial(_draw, data=data)
+    return Figure("robustness", data, *_title(config, data), draw, _chart(data))
