@@ -19,6 +19,7 @@ from after_ser.config_models import filled_entries, filled_run
 from after_ser.errors import InputError, expect_key
 from after_ser.fewshot.check import check_fewshot
 from after_ser.people import check_own, fill_rounds
+from after_ser.settings import check_options
 from after_ser.starts import (
     check_labels_used,
     check_starts_compared,
@@ -159,20 +160,7 @@ def _check_arms(config: Config) -> None:
 def _check_strategies(config: Config) -> None:
     for name, options in config["strategies"].items():
         expect_key(name, STRATEGIES, "strategies", "strategy")
-        defaults = STRATEGIES[name].defaults
-        for option, value in options.items():
-            where = f"strategies.{name}"
-            if not defaults:
-                raise InputError(f"config: {where}: this strategy has no options")
-            expect_key(option, defaults, where, "option")
-            default = defaults[option]
-            whole = isinstance(default, int)
-            number = isinstance(value, int if whole else int | float)
-            if isinstance(value, bool) or not number or value < int(whole):
-                kind = "a whole number above 0" if whole else "a number, 0 or above"
-                raise InputError(
-                    f"config: {where}.{option}: {value!r}; expected {kind} (default {default})"
-                )
+        check_options(options, STRATEGIES[name].defaults, f"strategies.{name}")
 
 
 def _check_selection(config: Config, name: str) -> None:

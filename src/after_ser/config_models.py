@@ -55,13 +55,11 @@ class Run(Settings):
         "transformer; head, loss and weights stay fp32), or `auto`: bf16 on GPUs that have it, "
         "fp32 on every CPU, so that results do not depend on which CPU it was. `bf16` on a device "
         "without it is refused. TAPT has a `precision` of its own",
-        "bf16",
     )
     gpus_per_job: Annotated[int, Ge(0), Le(1)] = key(
         0,
         "units of Snakemake's resource `gpu` that each training and scoring step asks for; say how "
         "many there are with `--resources gpu=…`",
-        1,
     )
     gpus_per_pretraining: Count = key(
         1,
@@ -69,7 +67,6 @@ class Run(Settings):
         "process each ([how](architecture.md#several-gpus)); with `gpus_per_job: 1` such a "
         "job asks for that many GPUs and as many times the threads and memory. Where no GPU is "
         "visible, `device: auto` uses the CPU. No finished result is made again",
-        4,
     )
     gpu_request: Annotated[str, StringConstraints(pattern="^(gpus|gres(:[A-Za-z0-9_.]+)?)$")] = key(
         "gpus",
@@ -81,35 +78,30 @@ class Run(Settings):
         1,
         "scales the time that every job asks a cluster for "
         "([slurm/README.md](../slurm/README.md)); changes no result",
-        2,
     )
-    memory_factor: Positive = key(1, "scales the memory that every job asks for, likewise", 2)
+    memory_factor: Positive = key(1, "scales the memory that every job asks for, likewise")
     jobs_per_gpu: Count = key(
         1,
         "how many jobs on one machine may share a GPU; with 1 none does. Further ones wait, and "
         "say so in their log. Under a scheduler that gives a job one device nothing is dealt out "
         "here",
-        2,
     )
     threads: Count = key(
         1,
         "torch threads of each step. They are fixed here, not by `--cores`, because results depend "
         "on them in the last digits",
-        4,
     )
     checkpoint_minutes: NotNegative = key(
         10,
         "minutes between two states from which an interrupted fine-tuning goes on; 0 saves after "
         "every batch. TAPT, pre-training and pre-finetuning count steps or epochs instead. No "
         "result depends on it",
-        30,
     )
     latents: Literal["float16", "float32"] = key(
         "float16",
         "what the frozen CNN's outputs are kept in: `float16`, or `float32`, which takes twice the "
         "space. Rounding to 16 bits moves probabilities by 1e-5 to 1e-4, so an exported model, "
         "which has nothing to round, gives the run's own to the last digits only with `float32`",
-        "float32",
     )
     corpora_root: str = key(
         "",
@@ -140,13 +132,11 @@ class Run(Settings):
         [1, 2, 3, 4, 5],
         "numbers of the folds that are run and averaged; a dataset with fewer folds skips the "
         "larger numbers",
-        [1, 2],
     )
     seeds: Many[Whole] = key(
         [0, 1, 2, 3, 4, 5, 6, 7, 8, 9],
         "seeds of initial sets, selection and fine-tuning; splits and balancing do not depend on "
         "them",
-        [0, 1, 2],
     )
     backbone: Name = key("wav2vec2-base", "the one of `backbones` that this run uses", "small")
     backbones: Entries = key({}, "backbones by name (below)")
@@ -157,7 +147,6 @@ class Run(Settings):
         "labelled fractions of the train split, increasing, one per round; the first is the "
         "initial set. Each is `floor(fraction × clips + 0.5)` clips, at least one. Append "
         "fractions to add rounds; one inserted before others renumbers the rounds after it",
-        [0.01, 0.05, 0.1, 0.2],
     )
     initial: dict[str, Any] = key({}, "the K-means initial set (below)")
     strategies: dict[str, dict[str, Any]] = key(

@@ -8,7 +8,7 @@ Snakefile reads them, and Snakemake itself loads pydantic.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from typing import Annotated, Any, TypeVar
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
@@ -23,7 +23,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from after_ser.errors import InputError, meant
+from after_ser.errors import InputError, expect_key, meant
 
 _NAME = "^[A-Za-z][A-Za-z0-9-]*$"
 _LONGEST = 60  # characters of a value that an error line quotes
@@ -183,3 +183,45 @@ def _is_number(text: str) -> bool:
         return math.isfinite(float(text))
     except ValueError:
         return False
+
+
+def check_options(
+    given: Mapping[str, Any],
+    defaults: Mapping[str, Any],
+    where: str,
+    choices: Mapping[str, tuple[str, ...]] | None = None,
+) -> None:
+    """Raise InputError for an option that is not among the defaults, or is of another kind."""
+    for option, value in given.items():
+        if not defaults:
+            raise InputError(f"config: {where}: it has no options; expected none")
+        expect_key(option, defaults, where, "option")
+        wanted = _wanted(value, defaults[option], (choices or {}).get(option))
+        if wanted:
+            raise InputError(
+                f"config: {where}.{option}: {value!r}; expected {wanted} "
+                f"(default {defaults[option]})"
+            )
+
+
+def _wanted(value: Any, default: Any, choices: tuple[str, ...] | None) -> str:
+    """Return what was expected in the place of `value`, "" where it is fine.
+
+    The kind is that of the default; 0 is a number of things only where the default is 0 too.
+    """
+    if choices is not None:
+        return "" if value in choices else f"one of {', '.join(choices)}"
+    if isinstance(default, bool):
+        return "" if isinstance(value, bool) else "true or false"
+    if isinstance(default, list):
+        fine = isinstance(value, list) and bool(value)
+        if fine and default:
+            fine = not any(_wanted(one, default[0], None) for one in value)
+        return "" if fine else "a list of such values"
+    if isinstance(default, int):
+        fine = isinstance(value, int) and not isinstance(value, bool) and value >= (default > 0)
+        return "" if fine else f"a whole number {'above 0' if default > 0 else 'not below 0'}"
+    if isinstance(default, float):
+        fine = isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+        return "" if fine else "a number, 0 or above"
+    return "" if isinstance(value, str) or default is None else "text"

@@ -15,9 +15,9 @@ from after_ser.settings import Name, Settings, key, optional
 class Initial(Settings):
     """The K-means initialisation."""
 
-    k_min: Annotated[int, Ge(2)] = key(2, "smallest number of clusters tried", 2)
+    k_min: Annotated[int, Ge(2)] = key(2, "smallest number of clusters tried")
     k_max: Annotated[int, Ge(3)] = key(
-        10, "largest number of clusters tried; the elbow of the inertia decides", 12
+        10, "largest number of clusters tried; the elbow of the inertia decides"
     )
 
 
@@ -27,14 +27,13 @@ class Arm(Settings):
     label: str = key(..., "what tables and figures call it", "AFTER")
     start: Name = key(..., "`pretrained`, or a key of `tapt`", "tapt")
     init: Literal["kmeans", "random"] = key(
-        "kmeans", "initial set: `kmeans` or `random`; one-shot arms ignore it", "random"
+        "kmeans", "initial set: `kmeans` or `random`; one-shot arms ignore it"
     )
     strategy: str = key(..., "a strategy of the table above", "entropy")
     schedule: Literal["iterative", "oneshot"] = key(
         "iterative",
         "`iterative`: rounds; `oneshot`: one fit per fraction from the start checkpoint, on nested "
         "random subsets (strategy `random` only)",
-        "oneshot",
     )
     protocol: str = key("paper", "a key of `protocols`", "paper")
     backbone: Name = optional("a key of `backbones`", "w2v2-L-r-12", unset="the run's own")
@@ -44,5 +43,4 @@ class Arm(Settings):
         "there), or `released`: the held-out session or group is halved at random into val and "
         "test, everything else is train, and `val` is not used. Val then shares speakers with "
         "test; `audit.json` lists that under `expected`",
-        "released",
     )

@@ -23,40 +23,36 @@ class Pretraining(Settings):
         "corpus to `all` or a list of its speakers; these clips are left out of every dataset",
         {"cremad": ["1013", "1014"]},
     )
-    seed: Whole = key(0, "seed of weights and batches", 1)
+    seed: Whole = key(0, "seed of weights and batches")
     objective: str = key("wav2vec2", "what is minimised, as under `tapt`", "wav2vec2")
-    steps: Count = key(20000, "optimiser steps", 800)
-    seconds_per_step: Positive = key(250, "audio per step in seconds, padding included", 60)
-    learning_rate: Positive = key(0.0001, "of Adam, after warm-up", 0.001)
+    steps: Count = key(20000, "optimiser steps")
+    seconds_per_step: Positive = key(250, "audio per step in seconds, padding included")
+    learning_rate: Positive = key(0.0001, "of Adam, after warm-up")
     warmup: Whole = key(
-        100, "steps of linear warm-up; then flat for 5 % of the steps, then linear to zero", 50
+        100, "steps of linear warm-up; then flat for 5 % of the steps, then linear to zero"
     )
-    crop_s: Positive = key(10, "longer clips are cropped at random to this many seconds", 4)
-    mask_share: Part = key(0.5, "share of frames that is masked", 0.5)
-    mask_span: Count = key(10, "frames per masked span", 5)
-    clip_norm: NotNegative = key(1.0, "limit of the gradient norm; 0 is none", 5)
-    precision: Literal["fp32", "bf16"] = key("fp32", "`fp32` or `bf16` (forward pass)", "bf16")
+    crop_s: Positive = key(10, "longer clips are cropped at random to this many seconds")
+    mask_share: Part = key(0.5, "share of frames that is masked")
+    mask_span: Count = key(10, "frames per masked span")
+    clip_norm: NotNegative = key(1.0, "limit of the gradient norm; 0 is none")
+    precision: Literal["fp32", "bf16"] = key("fp32", "`fp32` or `bf16` (forward pass)")
     accumulation: Count = key(
         1,
         "parts that every step is made in, on each GPU, one after the other: less memory for "
         "activations, the same loss and gradient. No finished result is made again, and a "
         "checkpoint is taken up",
-        4,
     )
     validation_share: Annotated[float, Ge(0), Le(0.5)] = key(
         0.05,
         "share of the speech that is held out (whole speakers, where they are small enough and all "
         "clips name theirs) and never learnt from; the loss on it is in `validation.tsv` and in "
         "`figures/pretraining/`. Nothing is decided by it; 0 is none",
-        0.02,
     )
     validations: Count = key(
-        20,
-        "how often that loss is measured, evenly spread over the steps; the last step has one",
-        50,
+        20, "how often that loss is measured, evenly spread over the steps; the last step has one"
     )
     checkpoint_every: Count = key(
-        500, "steps between checkpoints from which an interrupted run goes on", 100
+        500, "steps between checkpoints from which an interrupted run goes on"
     )
 
 

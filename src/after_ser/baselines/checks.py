@@ -6,6 +6,7 @@ from typing import Any
 
 from after_ser.baselines.registry import registered
 from after_ser.errors import InputError, expect_key
+from after_ser.settings import check_options
 
 Config = dict[str, Any]
 
@@ -14,44 +15,11 @@ def fill_baselines(config: Config) -> None:
     """Give every baseline a value for every option of its method; raises InputError for others."""
     filled = {}
     for name, given in config["baselines"].items():
-        where = f"baselines.{name}"
         known = registered(given["method"])
         own = {key: value for key, value in given.items() if key != "method"}
-        for option, value in own.items():
-            if not known.options:
-                raise InputError(f"config: {where}: this method has no options")
-            expect_key(option, known.options, where, "option")
-            wanted = _wrong(value, known.options[option], known.choices.get(option))
-            if wanted:
-                raise InputError(
-                    f"config: {where}.{option}: {value!r}; expected {wanted} "
-                    f"(default {known.options[option]})"
-                )
+        check_options(own, known.options, f"baselines.{name}", known.choices)
         filled[name] = {"method": given["method"], **known.options, **own}
     config["baselines"] = filled
-
-
-def _wrong(value: Any, default: Any, choices: tuple[str, ...] | None) -> str:
-    """Return what was expected in the place of `value`, "" where it is fine.
-
-    The kind is that of the default; 0 is a number of things only where the default is 0 too.
-    """
-    if choices is not None:
-        return "" if value in choices else f"one of {', '.join(choices)}"
-    if isinstance(default, bool):
-        return "" if isinstance(value, bool) else "true or false"
-    if isinstance(default, list):
-        fine = isinstance(value, list) and bool(value)
-        if fine and default:
-            fine = not any(_wrong(one, default[0], None) for one in value)
-        return "" if fine else "a list of such values"
-    if isinstance(default, int):
-        fine = isinstance(value, int) and not isinstance(value, bool) and value >= (default > 0)
-        return "" if fine else f"a whole number, {'above 0' if default > 0 else '0 or above'}"
-    if isinstance(default, float):
-        fine = isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
-        return "" if fine else "a number, 0 or above"
-    return "" if isinstance(value, str) or default is None else "text"
 
 
 def check_table3(config: Config) -> None:

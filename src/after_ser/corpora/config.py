@@ -17,19 +17,16 @@ class Synthetic(Settings):
         ...,
         "number of sound clips (at least 8 for a release layout); a few planted bad ones come on "
         "top in some layouts",
-        300,
     )
     speakers: Count | None = key(
         None,
         "number of speakers; null takes all of a corpus of up to ten, else about one per six clips",
-        12,
     )
-    seed: int = key(0, "seed of the synthesiser", 1)
+    seed: int = key(0, "seed of the synthesiser")
     pretraining: bool = key(
         False,
         "unlabelled speech of speakers that occur in no corpus, for a backbone from scratch; needs "
         "layout `csv`",
-        True,
     )
 
 
@@ -47,7 +44,6 @@ class Corpus(Settings):
     )
     hours: Positive = optional(
         "hours of speech, by which jobs ask a cluster for time and memory; no result depends on it",
-        3.5,
         unset="what the layout's release has, 10 for `csv`",
     )
     labels: dict[str, str | None] = key(
@@ -64,5 +60,5 @@ class Corpus(Settings):
         unset="unknown",
     )
     max_rejected_share: Share = key(
-        0.05, "stop where more than this share of the clips cannot be used", 0.1
+        0.05, "stop where more than this share of the clips cannot be used"
     )

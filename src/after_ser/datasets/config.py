@@ -21,10 +21,9 @@ class Folds(Settings):
         ...,
         "`session` holds out one session at a time, `speaker` one group of speakers (women and men "
         "dealt out evenly), `none` nothing: for arms with `split: own`",
-        "speaker",
     )
     groups: Annotated[int, Ge(2)] = key(
-        5, "number of folds; with `session`, the number of sessions", 4
+        5, "number of folds; with `session`, the number of sessions"
     )
 
 
@@ -35,10 +34,9 @@ class Val(Settings):
         0.1,
         "share of the clips outside test, after balancing, that becomes val; stratified by class "
         "and corpus",
-        0.15,
     )
     extra: bool = key(
-        True, "whether val may hold clips of the extra corpora; false keeps them in train", False
+        True, "whether val may hold clips of the extra corpora; false keeps them in train"
     )
 
 
@@ -49,7 +47,6 @@ class Balance(Settings):
         "none",
         "`ratio` (classes in a ratio, dropping as little as possible), `cap` (at most so many "
         "clips per corpus and class), `none`",
-        "cap",
     )
     ratio: dict[str, NotNegative] = key(
         {},
@@ -57,14 +54,14 @@ class Balance(Settings):
         "1.4, sad 1.0, happy 1.5",
         {"anger": 1, "neutral": 1, "sad": 1, "happy": 1},
     )
-    cap: Count = key(1000, "most clips per corpus and class with method `cap`", 300)
+    cap: Count = key(1000, "most clips per corpus and class with method `cap`")
 
 
 class Foreign(Settings):
     """Clips of a corpus outside the dataset."""
 
     corpus: Name = key(..., "a key of `corpora` outside the dataset", "savee")
-    share: Annotated[float, Gt(0), Le(0.4)] = key(..., "share of train", 0.05)
+    share: Annotated[float, Gt(0), Le(0.4)] = key(..., "share of train")
 
 
 class Inject(Settings):
@@ -72,8 +69,7 @@ class Inject(Settings):
 
     duplicates: Annotated[float, Gt(0), Le(0.4)] = optional(
         "share of train that is near-duplicates: train clips again, at up to 3 dB more or less, in "
-        "noise at 40 dB SNR, never without their source",
-        0.05,
+        "noise at 40 dB SNR, never without their source"
     )
     foreign: Foreign = optional(
         "share (`share`) of train that is clips of a `corpus` outside the dataset, with a class "

@@ -44,33 +44,31 @@ class Source(Settings):
 
 
 class _Training(Settings):
-    learning_rate: Positive = key(0.00003, "of AdamW, after warm-up", 0.0005)
-    batch_size: Count = key(1, "clips per batch, of one corpus", 8)
-    accumulation: Count = key(4, "batches per step", 1)
+    learning_rate: Positive = key(0.00003, "of AdamW, after warm-up")
+    batch_size: Count = key(1, "clips per batch, of one corpus")
+    accumulation: Count = key(4, "batches per step")
     warmup: Share = key(
-        0.1,
-        "share of the steps of all epochs over which the rate rises; then it falls to zero",
-        0.2,
+        0.1, "share of the steps of all epochs over which the rate rises; then it falls to zero"
     )
-    clip_norm: NotNegative = key(1.0, "limit of the gradient norm; 0 is none", 0)
+    clip_norm: NotNegative = key(1.0, "limit of the gradient norm; 0 is none")
 
 
 class Prefinetune(_Training):
     """How sources are trained on."""
 
-    max_epochs: Count = key(200, "most epochs", 30)
-    patience: Count = key(3, "epochs without a better val accuracy, averaged over corpora", 5)
-    threshold: NotNegative = key(0.02, "a val accuracy is better from this much on", 0)
+    max_epochs: Count = key(200, "most epochs")
+    patience: Count = key(3, "epochs without a better val accuracy, averaged over corpora")
+    threshold: NotNegative = key(0.02, "a val accuracy is better from this much on")
 
 
 class Adapt(_Training):
     """How target speakers are fine-tuned to."""
 
-    few: Whole = key(8, "largest k for which the next two count", 4)
-    few_epochs: Count = key(200, "as `max_epochs`", 20)
-    few_patience: Count = key(30, "as `patience`", 20)
-    max_epochs: Count = key(50, "most epochs", 30)
-    patience: Count = key(5, "epochs without a better macro-F1 of the task's val clips", 5)
+    few: Whole = key(8, "largest k for which the next two count")
+    few_epochs: Count = key(200, "as `max_epochs`")
+    few_patience: Count = key(30, "as `patience`")
+    max_epochs: Count = key(50, "most epochs")
+    patience: Count = key(5, "epochs without a better macro-F1 of the task's val clips")
 
 
 class Study(Settings):
@@ -88,32 +86,27 @@ class Study(Settings):
         "target's corpus can be one, with other speakers",
         {"iemocap": {}, "masc": {"labels": ["anger", "panic"]}},
     )
-    sizes: Many[Count] = optional(
-        "numbers of corpora that are combined", [1, 4], unset="one to all"
-    )
+    sizes: Many[Count] = optional("numbers of corpora that are combined", unset="one to all")
     k: Many[Annotated[int, Ge(2), MultipleOf(2)]] = key(
         [2, 4, 8, 16, 24, 32, 64],
         "training clips of a task, half of them the emotion; even numbers",
-        [2, 8],
     )
-    trials: Count = key(3, "draws of the k clips per speaker and emotion", 2)
+    trials: Count = key(3, "draws of the k clips per speaker and emotion")
     val_clips: Whole = key(
         20,
         "clips per emotion of the target speaker that choose the epoch; `0`: all epochs are "
         "trained and the last one is kept",
-        2,
     )
     test_clips: Count | None = key(
         None,
         "clips per emotion that are tested on; null is every clip that is neither in val nor "
         "trained on for the largest k",
-        30,
     )
-    longest_s: Positive = key(5, "seconds of a clip that are heard, from its beginning", 3)
+    longest_s: Positive = key(5, "seconds of a clip that are heard, from its beginning")
     source_val_share: ValShare = key(
-        0.1, "share of a source's clips that choose the epoch of pre-finetuning", 0.2
+        0.1, "share of a source's clips that choose the epoch of pre-finetuning"
     )
-    seed: Whole = key(0, "of everything drawn here", 1)
+    seed: Whole = key(0, "of everything drawn here")
     prefinetune: Prefinetune = key(
         Prefinetune, "how sources are trained on (below)", {"max_epochs": 50}
     )

@@ -27,19 +27,17 @@ class Oracle(Settings):
         "simulated",
         "`simulated`, or `human`: people answer ([own.md](own.md)); the next two keys "
         "are for them, the others for simulated annotators",
-        "human",
     )
     disagreement: Literal["majority", "adjudicate"] = optional(
         "`majority`: what most annotators of a clip said, ties wait for a decision; `adjudicate`: "
         "every difference does",
-        "adjudicate",
         unset="`majority`",
     )
     per_clip: Count = optional(
-        "annotators that must have answered a clip before it counts", 2, unset="`1`"
+        "annotators that must have answered a clip before it counts", unset="`1`"
     )
     label_noise: Annotated[float, Ge(0), Lt(1)] = key(
-        0.0, "share of the dataset's clips that get a wrong class, uniform over the others", 0.1
+        0.0, "share of the dataset's clips that get a wrong class, uniform over the others"
     )
     annotators: list[Annotator] = key(
         [],
@@ -48,9 +46,7 @@ class Oracle(Settings):
         [{"confusion": {"anger": {"anger": 0.8, "neutral": 0.2}}}, {"confusion": {}}],
     )
     aggregate: Literal["majority"] = key(
-        "majority",
-        "`majority`: the most frequent answer; ties are broken by a draw per clip",
-        "majority",
+        "majority", "`majority`: the most frequent answer; ties are broken by a draw per clip"
     )
 
 
@@ -61,91 +57,74 @@ class Protocol(Settings):
         True,
         "true: a round continues from the model of the round before (Algorithm 1); false: every "
         "round begins from the start checkpoint",
-        False,
     )
     head: Literal["mean-relu-linear", "relu-mean-linear", "sequence-classification"] = key(
         "mean-relu-linear",
         "`mean-relu-linear`: mean over time, ReLU, linear; `relu-mean-linear`: the released code's "
         "order; `sequence-classification`: projector per frame, mean, linear, as transformers' "
         "Wav2Vec2ForSequenceClassification, the one that `make export` can write",
-        "relu-mean-linear",
     )
     class_weights: Literal["none", "balanced"] = key(
         "none",
         "of the cross-entropy: `none`, or `balanced` (inverse to the labelled counts; a class "
         "without a label yet has weight 0)",
-        "balanced",
     )
-    learning_rate: Positive = key(
-        0.0001, "of Adam, constant; Adam starts anew in every round", 0.0005
-    )
-    batch_size: Count = key(
-        64, "clips per step; the last, smaller batch of an epoch is used too", 16
-    )
-    max_epochs: Count = key(200, "most epochs of a round", 30)
-    max_steps: Whole = key(0, "most steps of a round, in whole epochs; `0` is no limit", 300)
+    learning_rate: Positive = key(0.0001, "of Adam, constant; Adam starts anew in every round")
+    batch_size: Count = key(64, "clips per step; the last, smaller batch of an epoch is used too")
+    max_epochs: Count = key(200, "most epochs of a round")
+    max_steps: Whole = key(0, "most steps of a round, in whole epochs; `0` is no limit")
     patience: Count = key(
         20,
         "epochs without a lower val loss before a round stops; the best epoch's weights are kept",
-        8,
     )
     crop_s: Positive = key(
         10,
         "longer clips are cropped at random to this many seconds, in training only; val, test and "
         "pool are scored whole",
-        6,
     )
     oracle: Oracle = key(Oracle, "who answers queries (below)", {"label_noise": 0.1})
     shuffle: bool = key(
-        True, "false: batches follow the order of `labelled.tsv`, the same in every epoch", False
+        True, "false: batches follow the order of `labelled.tsv`, the same in every epoch"
     )
     drop_last: bool = key(
         False,
         "true: clips that fill no whole batch are left out of the epoch, the newest ones where "
         "`shuffle` is off; fewer clips than one batch are one batch all the same",
-        True,
     )
     restore: Literal["best", "last"] = key(
         "best",
         "`best`: early stopping, the epoch of lowest val loss; `last`: all `max_epochs` epochs, "
         "the last one is kept and `patience` does not count",
-        "last",
     )
     crop: Literal["random", "head"] = key(
         "random",
         "`random`, or `head`: the first `crop_s` seconds, of train clips and also of val and pool "
         "clips where they are scored; test stays whole",
-        "head",
     )
     spec_augment: bool = key(
         False,
         "in training, masks spans of 0.3 s (probability 0.08, at least two; 15 frames) and spans "
         "of a twelfth of the features (0.05, at least one; 64 of 768) after the frozen projection",
-        True,
     )
     selection: Literal["top-k", "argpartition"] = key(
         "top-k",
         "`top-k`, or `argpartition`: the released code's `argpartition(scores, k)[-k:]`, for the "
         "strategies with a score per clip (`entropy`, `least_confidence`, `margin`, `bald`, "
         "`cal`); a strategy that chooses a set is refused, `random` stays as it is",
-        "argpartition",
     )
     budget_shift: Annotated[int, Ge(0), Le(1)] = key(
         0,
         "`1`: round r ≥ 1, titled with fraction r of `budget`, is trained on fraction r + 1; the "
         "last one takes its own step once more, up to 1. Round 0 is not shifted. Results stand at "
         "their title; `labelled` says how many clips there were",
-        1,
     )
     initial: Literal["elbow", "released"] = key(
         "elbow",
         "K-means initial set: `elbow` (see below), or `released`: three clusters, then each centre "
         "in turn takes the clip of largest cosine similarity that is left",
-        "released",
     )
     keep_models: Literal["last", "all"] = key(
         "all",
         "what `python -m after_ser prune <run>` leaves: `all`, or `last` (round 0 and each arm's "
         "last round)",
-        "last",
     )

@@ -19,6 +19,12 @@ _BUDGETS = "fractions that are shown"
 _AGAINST = "the arm that the others are compared with"
 _BESIDE = "; for a fair comparison, its start, initial set and protocol are theirs"
 _Headed = Annotated[dict[str, Name], MinLen(1)]
+#: The released code's slips and choices, all of them and each alone.
+_SWITCHES = (
+    *("released", "argpartition", "budget-shift", "cold-start", "unshuffled", "drop-last"),
+    *("last-epoch", "spec-augment", "class-weights", "relu-first", "initial-released"),
+    *("head-crop", "released-split", "w2v2"),
+)
 #: The whole train split.
 _All = Annotated[float, Ge(1), Le(1)]
 _Compared = Annotated[dict[str, Name], MinLen(2)]
@@ -30,7 +36,7 @@ class _OfDataset(Settings):
 
 class _OfArms(_OfDataset):
     arms: Many[Name] = key(..., _ARMS, ["after", "kmeans-random"])
-    budgets: Budgets = key(..., _BUDGETS, [0.1, 0.2, 1.0])
+    budgets: Budgets = key(..., _BUDGETS)
 
 
 class RobustnessFigure(Settings):
@@ -57,7 +63,7 @@ class Table2(_OfDataset):
     """One arm by labelled fraction, with its time."""
 
     arm: Name = key(..., _ARM, "after")
-    budgets: Budgets = key(..., _BUDGETS, [0.1, 0.2, 1.0])
+    budgets: Budgets = key(..., _BUDGETS)
 
 
 class Row(Settings):
@@ -65,7 +71,7 @@ class Row(Settings):
 
     baseline: Name = optional("a key of `baselines`; it is trained on all labels", "glam")
     arm: Name = optional(_ARM, "after")
-    budget: Fraction = optional("the arm's fraction", 0.2)
+    budget: Fraction = optional("the arm's fraction")
 
 
 class Table3(Settings):
@@ -87,7 +93,7 @@ class Rounds(_OfDataset):
     """
 
     arm: Name = key(..., _ARM, "after")
-    budgets: Budgets = optional(_BUDGETS, [0.1, 0.2, 1.0], unset="all of `budget`")
+    budgets: Budgets = optional(_BUDGETS, unset="all of `budget`")
 
 
 class Table4(_OfDataset):
@@ -95,25 +101,32 @@ class Table4(_OfDataset):
     same start.
     """
 
-    columns: _Headed = key(..., _HEADED, {"AFTER": "after"})
-    budgets: Budgets = key(..., _BUDGETS, [0.1, 0.2, 1.0])
+    columns: _Headed = key(
+        {
+            "Random FT": "ft-random",
+            "Random TAPT+FT": "tapt-random",
+            "Entropy FT": "ft-entropy",
+            "AFTER": "after",
+        },
+        _HEADED,
+    )
+    budgets: Budgets = key(..., _BUDGETS)
 
 
 class Comparisons(_OfArms):
     """Each arm minus a reference arm at equal fractions, with intervals and tests."""
 
-    reference: Name = key(..., "the arm that is subtracted from each of `arms`", "kmeans-random")
+    reference: Name = key("kmeans-random", "the arm that is subtracted from each of `arms`")
 
 
 class Learning(_OfArms):
     """Area under the learning curve, deficiency, and labels needed, against a random arm."""
 
-    random: Name = key(..., _AGAINST + _BESIDE, "kmeans-random")
-    budgets: Several[Fraction] = key(..., _BUDGETS, [0.1, 0.2, 1.0])
+    random: Name = key("kmeans-random", _AGAINST + _BESIDE)
+    budgets: Several[Fraction] = key(..., _BUDGETS)
     full_data: _All = optional(
         "`1.0` runs the random arm, and only it, up to all labels: then it is known how many "
-        "labels the others need for that score. Left out, it is known where `budgets` has 1.0",
-        1.0,
+        "labels the others need for that score. Left out, it is known where `budgets` has 1.0"
     )
 
 
@@ -129,13 +142,17 @@ class Robustness(_OfDataset):
     arms: Many[Name] = key(..., _ARMS, ["after", "kmeans-random"])
     budget: Fraction | dict[str, Fraction] = optional(
         "the fraction whose model is tested, for all arms or by arm",
-        0.2,
         unset="the last one shown elsewhere",
     )
     conditions: Annotated[dict[str, Many[float]], MinLen(1)] = key(
-        ...,
+        {
+            "white": [30, 20, 10, 5, 0],
+            "babble": [20, 10, 5, 0],
+            "reverb": [0.3, 0.6, 1.0],
+            "telephone": [3400, 2400],
+            "coding": [24, 12, 6],
+        },
         "perturbation to its levels, from the easiest on (below)",
-        {"white": [20, 10, 0], "coding": [12]},
     )
 
 
@@ -144,7 +161,7 @@ class Outliers(_OfArms):
     random.
     """
 
-    random: Name = key(..., _AGAINST + _BESIDE, "kmeans-random")
+    random: Name = key("noisy-random", _AGAINST + _BESIDE)
 
 
 class ProtocolEffect(_OfArms):
@@ -152,7 +169,8 @@ class ProtocolEffect(_OfArms):
     by fold and seed, the share really labelled, and how much of each query is the true top k.
     """
 
-    baseline: Name = key(..., _AGAINST, "after")
+    baseline: Name = key("after", _AGAINST)
+    arms: Many[Name] = key([f"after-{switch}" for switch in _SWITCHES], _ARMS)
 
 
 class TaptAblation(_OfDataset):
@@ -160,8 +178,17 @@ class TaptAblation(_OfDataset):
     folds, and the paired difference to `pretrained`.
     """
 
-    arms: _Compared = key(..., _HEADED, {"None": "ft-random", "Eq. 1 + Eq. 2": "tapt-random"})
-    budgets: Budgets = key(..., _BUDGETS, [1.0])
+    arms: _Compared = key(
+        {
+            "None": "ft-random",
+            "Eq. 1": "tapt-eq1-random",
+            "Eq. 2": "tapt-eq2-random",
+            "Eq. 1 + Eq. 2": "tapt-random",
+            "wav2vec 2.0's own": "tapt-w2v2-random",
+        },
+        _HEADED,
+    )
+    budgets: Budgets = key([1.0], _BUDGETS)
 
 
 class TaptSessions(_OfDataset):
@@ -170,8 +197,8 @@ class TaptSessions(_OfDataset):
     each two with tests, and the values of arXiv 2110.06309.
     """
 
-    arms: _Compared = key(..., _HEADED, {"V-FT": "vft", "TAPT": "vft-tapt"})
-    budgets: Annotated[list[_All], MinLen(1)] = key([1.0], "all labels", [1.0])
+    arms: _Compared = key({"V-FT": "vft", "TAPT": "vft-tapt", "P-TAPT": "vft-ptapt"}, _HEADED)
+    budgets: Annotated[list[_All], MinLen(1)] = key([1.0], "all labels")
 
 
 class Figure2(_OfArms):
@@ -184,20 +211,26 @@ class Bar(Settings):
     """A bar of figure3."""
 
     arm: Name = key(..., _ARM, "after")
-    budget: float = key(..., "the fraction that the bar stands at", 0.2)
+    budget: float = key(..., "the fraction that the bar stands at")
 
 
 class Curve(Settings):
     """The curve of figure3."""
 
     arm: Name = key(..., _ARM, "after")
-    budgets: Budgets = key(..., _BUDGETS, [0.1, 1.0])
+    budgets: Budgets = key(..., _BUDGETS)
 
 
 class Figure3(_OfDataset):
     """Time: what it is made of (bars), and how it grows with the labels (curve)."""
 
     bars: Annotated[dict[str, Bar], MinLen(1)] = key(
-        ..., "heading to `{arm: …, budget: …}`", {"FT": {"arm": "ft-random", "budget": 1.0}}
+        {
+            "FT": {"arm": "ft-random", "budget": 1.0},
+            "TAPT+FT": {"arm": "tapt-random", "budget": 1.0},
+            "FT+AL": {"arm": "ft-entropy", "budget": 0.2},
+            "TAPT+FT+AL": {"arm": "after", "budget": 0.2},
+        },
+        "heading to `{arm: …, budget: …}`",
     )
     curve: Curve = key(..., "`{arm: …, budgets: […]}`", {"arm": "after", "budgets": [0.1, 1.0]})

@@ -24,22 +24,19 @@ class Inside(Settings):
         2,
         "runs of which single clips are shown: the folds of the first seed, then those of the "
         "next. Charts, and mistakes in val and test, are of all runs",
-        5,
     )
     points: Annotated[int, Ge(1), Le(20000)] = key(
-        800, "most clips on the map of a run, half of the places kept for picked ones", 2000
+        800, "most clips on the map of a run, half of the places kept for picked ones"
     )
     picks: Annotated[int, Ge(1), Le(1000)] = key(
-        12, "most clips listed of a round, in order of rank", 50
+        12, "most clips listed of a round, in order of rank"
     )
     errors: Annotated[int, Ge(1), Le(1000)] = key(
         12,
         "most mistakes listed of each kind of clip: test, val, the rest of the pool, just picked",
-        50,
     )
     embedded: Annotated[int, Ge(0), Le(1000)] = key(
         24,
         "most clips whose audio (MP3, the first 10 s) is inside the page, and so plays in the "
         "report; the others play from `results/` when the page is opened there",
-        0,
     )
