@@ -25,10 +25,10 @@ LAYERS = (
     "tapt finetune",
     "acquisition",
     # the configuration; what it reads of the studies is light and stands with it
-    "starts config_checks config_library step_settings",
-    "fewshot.grid fewshot.check baselines.base baselines.registry baselines.checks",
+    "starts config_checks step_settings",
+    "fewshot.grid fewshot.config baselines.base baselines.registry baselines.config",
     "reporting.config reporting.inside.config reporting.registry",
-    "fewshot.config baselines.config config_models",
+    "config_library config_models config_rules",
     "config",
     "grid",
     "evaluation",

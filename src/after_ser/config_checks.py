@@ -1,4 +1,4 @@
-"""What is wrong with a configuration whatever its keys mean: values, names, and the file itself.
+"""What is wrong with a configuration whatever its keys mean: values, and the file itself.
 
 Light on imports: the Snakefile reads this.
 """
@@ -12,15 +12,11 @@ from typing import Any
 
 import yaml
 
-from after_ser.backbone.scratch import check_architecture
-from after_ser.corpora.registry import corpus_adapter
 from after_ser.errors import InputError
-from after_ser.tapt.objectives.registry import uses_labels
 
 Config = dict[str, Any]
 
 _DEEPEST = 30  # 8 levels are needed; an alias that holds itself has no end
-_NAMED = ("corpora", "datasets", "backbones", "tapt", "protocols", "baselines", "arms")
 
 
 def check_files(paths: Iterable[str | os.PathLike[str]]) -> None:
@@ -89,56 +85,3 @@ def _check_text(text: str, where: str, lines: bool) -> None:
             f"config: {where}: {text[:60]!r} has a line break or another character that cannot be "
             "printed; expected none"
         )
-
-
-def check_names(config: Config) -> None:
-    """Raise InputError for names that would share a folder: those that differ only in case.
-
-    Not every file system tells them apart. `results/corpora` and the start `pretrained` are taken.
-    """
-    for section in _NAMED:
-        seen: dict[str, str] = {}
-        for name in config[section]:
-            other = seen.setdefault(name.lower(), name)
-            if other != name:
-                raise InputError(
-                    f"config: {section}: {other} and {name} differ only in case; expected names "
-                    "that every file system can tell apart"
-                )
-    if config["run"].lower() == "corpora":
-        raise InputError("config: run: results/corpora is where corpora go; expected another name")
-    if "pretrained" in config["tapt"]:
-        raise InputError("config: tapt: the start pretrained has no TAPT; expected another name")
-
-
-def check_corpus_options(config: Config) -> None:
-    """Raise InputError for a layout that does not exist, and for options that it does not have."""
-    for name, corpus in config["corpora"].items():
-        try:
-            corpus_adapter(corpus["layout"]).check_options(corpus["options"])
-        except InputError as error:
-            raise InputError(f"config: corpora.{name}: {error}") from None
-
-
-def check_pretraining(config: Config) -> None:
-    """Raise InputError for an architecture, objective or number of GPUs that cannot be."""
-    if config["gpus_per_pretraining"] > 1 and config["device"] not in ("auto", "cuda"):
-        raise InputError(
-            f"config: gpus_per_pretraining: {config['gpus_per_pretraining']}, but device is "
-            f"{config['device']}; expected device auto or cuda, or 1"
-        )
-    for name, backbone in config["backbones"].items():
-        try:
-            if "scratch" in backbone:
-                check_architecture(backbone["scratch"])
-        except InputError as error:
-            raise InputError(f"config: backbones.{name}: {error}") from None
-        if "pretraining" not in backbone:
-            continue
-        where = f"config: backbones.{name}.pretraining"
-        try:
-            labels = uses_labels(backbone["pretraining"]["objective"])
-        except InputError as error:
-            raise InputError(f"{where}: {error}") from None
-        if labels:
-            raise InputError(f"{where}: objective p-tapt needs labels; expected one that does not")

@@ -15,6 +15,7 @@ import yaml
 import after_ser
 from after_ser.errors import InputError, expect_key
 from after_ser.protocol import round0_protocol
+from after_ser.reporting.config import arms_named
 
 Config = dict[str, Any]
 
@@ -27,8 +28,6 @@ LIBRARY = {
     "backbones": "backbone",
     "baselines": "baseline",
 }
-#: Keys of a table that name the arm which its `arms` are measured against.
-AGAINST = ("reference", "random", "baseline")
 #: The sections whose entries may be `like` others.
 _NAMED = (*LIBRARY, "corpora", "datasets", "tables", "figures")
 
@@ -130,14 +129,3 @@ def _take(config: Config, library: Config, section: str, named: list[tuple[str, 
         expect_key(name, known, where, LIBRARY[section])
     used = {name for name, _ in named} - set(own)
     config[section] = {**own, **{name: base[name] for name in base if name in used}}
-
-
-def arms_named(item: Config) -> list[str]:
-    """Return the arms that one table or figure of the config names."""
-    arms = item.get("arms", [])
-    named = [*(arms.values() if isinstance(arms, dict) else arms)]
-    alone = ("arm", *(AGAINST if "arms" in item else ()))  # that of table3 is a row
-    named += [item[key] for key in alone if key in item]
-    parts = [*item.get("rows", {}).values(), *item.get("bars", {}).values(), item.get("curve", {})]
-    named += [*item.get("columns", {}).values(), *(part["arm"] for part in parts if "arm" in part)]
-    return named

@@ -11,10 +11,10 @@ from typing import Any
 
 from after_ser.acquisition.registry import STRATEGIES
 from after_ser.baselines.registry import registered
-from after_ser.config import datasets_of, requested
 from after_ser.core.cells import BaselineCell, Cell, Fit
 from after_ser.people import asks_people
 from after_ser.protocol import round0_protocol
+from after_ser.reporting.config import datasets_of, requested
 from after_ser.starts import start_uses_labels
 
 Config = dict[str, Any]

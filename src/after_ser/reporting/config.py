@@ -5,7 +5,7 @@ Light on imports: the Snakefile reads this.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from annotated_types import Ge, Le, MinLen
 
@@ -18,6 +18,8 @@ _HEADED = "heading to an arm's id"
 _BUDGETS = "fractions that are shown"
 _AGAINST = "the arm that the others are compared with"
 _BESIDE = "; for a fair comparison, its start, initial set and protocol are theirs"
+#: Keys of a table that name the arm which its `arms` are measured against.
+AGAINST = ("reference", "random", "baseline")
 _Headed = Annotated[dict[str, Name], MinLen(1)]
 #: The released code's slips and choices, all of them and each alone.
 _SWITCHES = (
@@ -234,3 +236,43 @@ class Figure3(_OfDataset):
         "heading to `{arm: …, budget: …}`",
     )
     curve: Curve = key(..., "`{arm: …, budgets: […]}`", {"arm": "after", "budgets": [0.1, 1.0]})
+
+
+def requested(item: dict[str, Any]) -> list[tuple[str, list[float]]]:
+    """Return the (arm id, budgets) pairs that one table or figure of the config shows."""
+    if "conditions" in item:
+        return [(arm, [item["budget"][arm]]) for arm in item["arms"]]
+    if "arm" in item:
+        return [(item["arm"], item["budgets"])]
+    if "arms" in item:
+        arms = list(item["arms"].values() if isinstance(item["arms"], dict) else item["arms"])
+        against = [item[key] for key in AGAINST if key in item]
+        pairs = [(arm, item["budgets"]) for arm in [*against, *arms]]
+        full = [(item["random"], [item["full_data"]])] if "full_data" in item else []
+        return pairs + full
+    if "columns" in item:
+        return [(arm, item["budgets"]) for arm in item["columns"].values()]
+    if "rows" in item:
+        return [(row["arm"], [row["budget"]]) for row in item["rows"].values() if "arm" in row]
+    if "bars" in item:
+        bars = [(bar["arm"], [bar["budget"]]) for bar in item["bars"].values()]
+        return [*bars, (item["curve"]["arm"], item["curve"]["budgets"])]
+    return []
+
+
+def datasets_of(item: dict[str, Any]) -> list[str]:
+    """Return the datasets that one table or figure of the config shows, each once."""
+    if "datasets" in item:
+        return list(dict.fromkeys(item["datasets"].values()))
+    return [item["dataset"]] if "dataset" in item else []
+
+
+def arms_named(item: dict[str, Any]) -> list[str]:
+    """Return the arms that one table or figure of the config names."""
+    arms = item.get("arms", [])
+    named = [*(arms.values() if isinstance(arms, dict) else arms)]
+    alone = ("arm", *(AGAINST if "arms" in item else ()))  # that of table3 is a row
+    named += [item[key] for key in alone if key in item]
+    parts = [*item.get("rows", {}).values(), *item.get("bars", {}).values(), item.get("curve", {})]
+    named += [*item.get("columns", {}).values(), *(part["arm"] for part in parts if "arm" in part)]
+    return named

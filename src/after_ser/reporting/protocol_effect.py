@@ -8,10 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from after_ser.config import requested
 from after_ser.evaluation.statistics import fold_means, paired_difference, summarise
 from after_ser.reporting import provenance, published
 from after_ser.reporting.cells import at_budget, of_arm, percent, values
+from after_ser.reporting.config import requested
 from after_ser.reporting.table import Table, cell, frame
 
 METRICS = ("UA", "WA")

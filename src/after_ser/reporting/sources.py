@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from after_ser.config import datasets_of, requested
 from after_ser.core.cells import Cell
 from after_ser.core.paths import Paths
 from after_ser.fewshot import grid as few
 from after_ser.grid import cells_of, dataset_splits, outlier_files, robustness_cells
 from after_ser.people import human_protocols
+from after_ser.reporting.config import datasets_of, requested
 from after_ser.reporting.registry import Report
 
 Config = dict[str, Any]
