@@ -238,7 +238,7 @@ def test_a_clip_with_blanks_in_its_name_is_found_again(tmp_path, utt):
         (folder / "query.tsv").write_text(f"utt\trank\tscore\n{utt}\t1\t0\n")
         (folder / "answers" / name).write_text(text, encoding="utf-8")
         found = read_answered(folder.parent, CLASSES)
-        assert [one.said for one in found.by_clip.get(utt, ())] == ["sad"], name
+        assert [one.value for one in found.by_clip.get(utt, ())] == ["sad"], name
         assert not found.problems, name
 
 
@@ -256,7 +256,7 @@ def test_two_clips_that_differ_by_a_blank_are_not_mixed_up(asked):
     export = asked / "answers/x.json"
     export.write_text(json.dumps([{"utt": "b  c", "emotion": "anger"}]))
     found = read(asked)
-    said = {utt: [one.said for one in answers] for utt, answers in found.by_clip.items()}
+    said = {utt: [one.value for one in answers] for utt, answers in found.by_clip.items()}
     assert said == {"b c": ["sad"], "b  c": ["anger"], " b c ": ["neutral"]}
     assert ("not asked for", " b c ") in problems(asked), "nobody guesses which one is meant"
 

@@ -18,23 +18,25 @@ def agreement(
 ) -> dict[str, Any]:
     """Return alpha over the clips `asked`, from each annotator's label of the classes.
 
-    Keys: alpha (None where it cannot be had, and `note` says why), annotators, clips (with two
-    labels or more), labels. Decisions are no annotations; skipped and unusable clips, and clips of
-    which an annotator says two things, count as not labelled by him.
+    Keys: alpha (None if it cannot be computed, and `note` says why), annotators, clips (with two
+    labels or more), labels. Decisions do not count as annotations. Skipped and unusable clips, and
+    clips to which an annotator gave two labels, count as not labelled by that annotator.
     """
     rows: dict[str, dict[str, set[str]]] = {}
     for utt in asked:
-        for one in by_clip.get(utt, ()):
-            if not one.decides and one.said not in OUT:
-                rows.setdefault(one.annotator, {}).setdefault(utt, set()).add(one.said)
+        for answer in by_clip.get(utt, ()):
+            if not answer.decides and answer.value not in OUT:
+                labels = rows.setdefault(answer.annotator, {}).setdefault(utt, set())
+                labels.add(answer.value)
     codes = {name: index for index, name in enumerate(classes)}
     data = np.full((len(rows), len(asked)), np.nan)
-    for row, said in enumerate(rows[name] for name in sorted(rows)):
+    for row, annotator in enumerate(sorted(rows)):
         for column, utt in enumerate(asked):
-            if len(said.get(utt, ())) == 1:
-                data[row, column] = codes[next(iter(said[utt]))]
+            labels = rows[annotator].get(utt, set())
+            if len(labels) == 1:
+                data[row, column] = codes[next(iter(labels))]
     twice = np.isfinite(data).sum(axis=0) >= 2
-    found: dict[str, Any] = {
+    result: dict[str, Any] = {
         "alpha": None,
         "annotators": len(rows),
         "clips": int(twice.sum()),
@@ -42,14 +44,14 @@ def agreement(
         "note": "",
     }
     if not twice.any():
-        found["note"] = "no clip was labelled by two annotators"
+        result["note"] = "no clip was labelled by two annotators"
     elif len(np.unique(data[:, twice][np.isfinite(data[:, twice])])) < 2:
-        found["note"] = "only one class was used: alpha is not defined"
+        result["note"] = "only one class was used: alpha is not defined"
     else:
         alpha = krippendorff.alpha(
             reliability_data=data[:, twice],
             value_domain=list(range(len(classes))),
             level_of_measurement="nominal",
         )
-        found["alpha"] = None if math.isnan(alpha) else round(float(alpha), 6)
-    return found
+        result["alpha"] = None if math.isnan(alpha) else round(float(alpha), 6)
+    return result

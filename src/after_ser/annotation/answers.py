@@ -1,7 +1,7 @@
-"""Reading what people answered: every file of a run, nothing dropped without a word.
+"""Reading people's answers: every file of a run; what cannot be used is reported.
 
-Answers are keyed by clip, wherever they were given: one for a clip that is asked for later is used
-then. Light on imports: the Snakefile reads this.
+Answers are kept by clip, whichever file they are in: an answer for a clip that is asked for later
+is used then. Light on imports: the Snakefile reads this.
 """
 
 from __future__ import annotations
@@ -24,14 +24,15 @@ _OURS = (QUERY, QUEUE, TASKS, PROBLEMS)
 
 @dataclass(frozen=True)
 class Answer:
-    """What one annotator said of one clip: a label of the classes, or skipped or unusable.
+    """One annotator's answer for one clip.
 
-    `said` is the label or that status; `decides` where it comes from a file adjudicate*; `where`
-    is file and line.
+    value:   a label of the classes, or the status skipped or unusable.
+    decides: whether it comes from a file adjudicate*.
+    where:   file and line.
     """
 
     utt: str
-    said: str
+    value: str
     annotator: str
     decides: bool
     where: str
@@ -62,22 +63,21 @@ class Answered:
 def read_answered(folder: Path, classes: Sequence[str]) -> Answered:
     """Return everything that was answered below annotations/{run} (which may not be there yet).
 
-    Labels are compared with `classes` without regard to case, clips with those of the queries
-    without regard to blanks where that leaves one clip only, annotators without regard to case.
-    Reported as problems and not used:
-    files and rows that cannot be understood, unknown labels, tables beside the folder answers/.
-    Reported and used: copies of an answer, and clips that nobody asked for.
+    Case is ignored in labels and annotators' names, and blanks in clips' names if only one clip of
+    the queries then matches. Reported as problems and not used: files and rows that cannot be
+    understood, unknown labels, tables beside the folder answers/. Reported and used: copies of an
+    answer, and clips that nobody asked for.
     """
     problems: list[Problem] = []
-    found: list[Answer] = []
+    answers: list[Answer] = []
     asked: set[str] = set()
-    known = {name.casefold(): name for name in classes}
+    class_names = {name.casefold(): name for name in classes}
     for path in sorted(path for path in _entries(folder) if _is_table(path)):
         problems.append(_elsewhere(path, folder / "<question>"))
-    for own in sorted(path for path in _entries(folder) if path.is_dir()):
-        if (own / QUERY).is_file():
-            asked.update(read_query(own / QUERY))
-        for path in _files(own, problems):
+    for question in sorted(path for path in _entries(folder) if path.is_dir()):
+        if (question / QUERY).is_file():
+            asked.update(read_query(question / QUERY))
+        for path in _files(question, problems):
             try:
                 rows = read_export(path) if path.suffix.lower() == ".json" else read_rows(path)
             except InputError as error:
@@ -86,19 +86,19 @@ def read_answered(folder: Path, classes: Sequence[str]) -> Answered:
             decides = path.name.lower().startswith(ADJUDICATE)
             for line, row in rows:
                 where = f"{path}:{line}"
-                answer = _answer(row, known, decides, where)
+                answer = _answer(row, class_names, decides, where)
                 if isinstance(answer, Problem):
                     problems.append(answer)
                 elif answer is not None:
-                    found.append(answer)
+                    answers.append(answer)
     by_clip: dict[str, list[Answer]] = {}
-    for answer in _of_clips(found, asked):
-        own_answers = by_clip.setdefault(answer.utt, [])
-        copy = next((one for one in own_answers if _same(one, answer)), None)
+    for answer in _of_clips(answers, asked):
+        of_clip = by_clip.setdefault(answer.utt, [])
+        copy = next((earlier for earlier in of_clip if _same(earlier, answer)), None)
         if copy is None:
-            own_answers.append(answer)
+            of_clip.append(answer)
         else:
-            text = f"says again what {copy.where} says; counted once"
+            text = f"repeats {copy.where}; counted once"
             problems.append(Problem(answer.where, answer.utt, "duplicate", text))
     for utt in sorted(set(by_clip) - asked):
         text = "nobody asked for this clip; used where it is asked for later"
@@ -106,22 +106,22 @@ def read_answered(folder: Path, classes: Sequence[str]) -> Answered:
     return Answered(by_clip, problems, asked)
 
 
-def _same(one: Answer, other: Answer) -> bool:
-    return (one.said, one.annotator, one.decides) == (other.said, other.annotator, other.decides)
+def _same(a: Answer, b: Answer) -> bool:
+    return (a.value, a.annotator, a.decides) == (b.value, b.annotator, b.decides)
 
 
-def _of_clips(found: Sequence[Answer], asked: Collection[str]) -> list[Answer]:
-    """Return the answers with the names that clips have in the queries, and one name per person.
+def _of_clips(answers: Sequence[Answer], asked: Collection[str]) -> list[Answer]:
+    """Return the answers with the clips' names as in the queries, and one name per person.
 
-    A spreadsheet, or who types a row, may add a blank to a name or lose one. People write their
-    own name with and without capitals; the first spelling counts.
+    A spreadsheet, or the person who types a row, may add a blank to a name or lose one. People
+    write their own name with and without capitals; the first spelling counts.
     """
     people: dict[str, str] = {}
     plain: dict[str, list[str]] = {}
     for utt in asked:
         plain.setdefault(_plain(utt), []).append(utt)
     named = []
-    for answer in found:
+    for answer in answers:
         same = plain.get(_plain(answer.utt), [])
         exact = answer.utt in asked or len(same) != 1
         who = people.setdefault(_plain(answer.annotator).casefold(), answer.annotator)
@@ -138,8 +138,8 @@ def _is_table(path: Path) -> bool:
     return path.suffix.lower() in _TABLES and not hidden and path.is_file()
 
 
-def _elsewhere(path: Path, own: Path) -> Problem:
-    text = f"is not read where it lies; expected a CSV or JSON in {own / ANSWERS}/"
+def _elsewhere(path: Path, question: Path) -> Problem:
+    text = f"is not read where it is; expected a CSV or JSON in {question / ANSWERS}/"
     return Problem(str(path), "", "file", text)
 
 
@@ -148,31 +148,31 @@ def _entries(folder: Path) -> Iterator[Path]:
         yield from folder.iterdir()
 
 
-def _files(own: Path, problems: list[Problem]) -> list[Path]:
-    """Return the files that may hold answers: the queue itself, decisions, and what was put in."""
+def _files(question: Path, problems: list[Problem]) -> list[Path]:
+    """Return the files that may hold answers: the queue, decisions, and those in answers/."""
     beside = [
         path
-        for path in _entries(own)
+        for path in _entries(question)
         if path.name == QUEUE
         or (path.name.lower().startswith(ADJUDICATE) and path.suffix.lower() == ".csv")
     ]
-    for path in sorted(_entries(own)):
+    for path in sorted(_entries(question)):
         if _is_table(path) and path.name not in _OURS and path not in beside:
-            problems.append(_elsewhere(path, own))
+            problems.append(_elsewhere(path, question))
     given = []
-    for path in sorted(_entries(own / ANSWERS)):
+    for path in sorted(_entries(question / ANSWERS)):
         if path.name.startswith((".", "~$")):
             continue  # of the file manager or the spreadsheet
         if path.suffix.lower() in (".csv", ".tsv", ".json") and path.is_file():
             given.append(path)
         else:
-            text = "is no file with CSV or JSON; expected a filled queue or Label Studio's export"
+            text = "is not CSV or JSON; expected a filled queue or Label Studio's export"
             problems.append(Problem(str(path), "", "file", text))
     return [*sorted(beside), *given]
 
 
 def _answer(
-    row: dict[str, str], known: dict[str, str], decides: bool, where: str
+    row: dict[str, str], class_names: dict[str, str], decides: bool, where: str
 ) -> Answer | Problem | None:
     utt, label = row.get("utt", ""), row.get("label", "")
     status = row.get("status", "").lower()
@@ -188,7 +188,7 @@ def _answer(
             text = f"has the label {label!r} and is {status}; expected one of the two"
             return Problem(where, utt, "contradiction", text)
         return Answer(utt, status, row.get("annotator", ""), decides, where)
-    if label.casefold() not in known:
-        text = f"label {label!r}; expected one of {', '.join(known.values())}"
+    if label.casefold() not in class_names:
+        text = f"label {label!r}; expected one of {', '.join(class_names.values())}"
         return Problem(where, utt, "unknown label", text)
-    return Answer(utt, known[label.casefold()], row.get("annotator", ""), decides, where)
+    return Answer(utt, class_names[label.casefold()], row.get("annotator", ""), decides, where)

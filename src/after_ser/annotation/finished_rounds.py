@@ -1,4 +1,4 @@
-"""What finished rounds left in their folders, read for the page about them."""
+"""Reading the finished rounds for the page about them, and their stopping criteria."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from after_ser.runtime.atomic import AGAIN, read_json, read_tsv
 
 @dataclass(frozen=True)
 class FinishedRound:
-    """One round: how many clips were labelled, and what its model says of val and pool.
+    """One round: how many clips were labelled, and its model's predictions for val and pool.
 
     val:  utt, label, predicted
     pool: index utt; predicted, p_<class>…: the clips that nobody has labelled
@@ -35,7 +35,7 @@ class FinishedRound:
 def read_round(folder: str | Path, classes: Sequence[str]) -> FinishedRound:
     """Read metrics.json, predictions.tsv and pool.tsv of a round's folder.
 
-    Raises InputError where one is missing, cut, or not of one round with the others.
+    Raises InputError if one is missing, cut off, or of another round than the others.
     """
     folder = Path(folder)
     metrics = read_json(folder / "metrics.json")
@@ -44,13 +44,13 @@ def read_round(folder: str | Path, classes: Sequence[str]) -> FinishedRound:
     val = predictions[predictions["split"] == "val"]
     pool = read_tsv(folder / "pool.tsv", probs, ("utt",))
     rest = metrics["n_train"] - metrics["labelled"]
-    for name, found, expected in (
+    for name, count, expected in (
         ("predictions.tsv", len(val), metrics["val"]["n"]),
         ("pool.tsv", len(pool), rest),
     ):
-        if found != expected:
+        if count != expected:
             raise InputError(
-                f"{folder / name}: {found} clips of val or the pool; expected {expected} as in "
+                f"{folder / name}: {count} clips of val or the pool; expected {expected} as in "
                 f"{folder / 'metrics.json'}; {AGAIN}"
             )
     return FinishedRound(
@@ -63,15 +63,15 @@ def read_round(folder: str | Path, classes: Sequence[str]) -> FinishedRound:
 
 
 def planned_labels(
-    metrics: Mapping[str, Any], fraction: float, said: Mapping[str, Any] | None
+    metrics: Mapping[str, Any], fraction: float, answers: Mapping[str, Any] | None
 ) -> int:
     """Return how many clips are labelled after a next round of `fraction`.
 
-    metrics: of the last round; said: its answers.json where people are asked. Labels that were
-    brought along are on top of the budget, and clips that were left out are in it no more.
+    metrics: of the last round; answers: its answers.json if people are asked. Labels that were
+    brought along come on top of the budget, and clips that were left out no longer count.
     """
-    given = int(said["given"]) if said else 0
-    out = len(said["left_out"]) if said else 0
+    given = int(answers["given"]) if answers else 0
+    out = len(answers["left_out"]) if answers else 0
     return given + labelled_count(fraction, int(metrics["n_train"]) - given - out)
 
 
@@ -95,10 +95,10 @@ def criteria(rounds: Sequence[FinishedRound], ua: Sequence[float]) -> dict[str, 
         compared["change"].append(None if few else stopping.classification_change(before, now))
         compared["kappa"].append(None if few else stopping.agreement(before, now))
     entropies = [
-        stopping.overall_uncertainty(one.pool.filter(regex="^p_").to_numpy(dtype=float))
-        if len(one.pool)
+        stopping.overall_uncertainty(each.pool.filter(regex="^p_").to_numpy(dtype=float))
+        if len(each.pool)
         else None
-        for one in rounds
+        for each in rounds
     ]
     return {
         "classification change": stopping.change_stops(compared["change"]),

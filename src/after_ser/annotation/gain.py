@@ -1,4 +1,4 @@
-"""What the next round may bring: the learning curve so far, drawn on by an inverse power law.
+"""What the next round may bring: the learning curve so far, extrapolated by an inverse power law.
 
 UA(n) = a - b n^(-c) of n labelled clips, with 0 <= a <= 1, b >= 0 and c between C_MIN and C_MAX
 (Figueroa, Zeng-Treitler, Kandula and Ngo, "Predicting sample size required for classification
@@ -6,10 +6,10 @@ performance", BMC Medical Informatics and Decision Making 12:8, 2012). Their fit
 points more; here all rounds count alike, and c is taken from a grid, so that the fit has one
 solution and no starting point.
 
-The interval is a bootstrap one. Each drawing takes a curve on val clips drawn again, and adds to
-its fit the residuals of the curve so far, drawn again and inflated for the parameters that were
-fitted. So it covers which clips are in val and how rounds scatter about the curve. It does not
-cover that the curve may have another shape.
+The interval is a bootstrap interval. Each draw takes a curve on resampled val clips, and adds to
+its fit the residuals of the curve so far, resampled and inflated for the fitted parameters. So the
+interval covers which clips are in val and how rounds scatter about the curve, but not that the
+curve may have another shape.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from after_ser.evaluation.statistics import LEVEL
 from after_ser.runtime.seeding import rng
 
 PARAMETERS = 3
-#: With as many rounds as parameters every curve fits, and nothing is known of its scatter.
+#: With as many rounds as parameters every curve fits exactly, and shows no scatter.
 MIN_ROUNDS = PARAMETERS + 1
 C_MIN, C_MAX = 0.05, 2.0
 _GRID = np.geomspace(C_MIN, C_MAX, 60)
@@ -36,7 +36,7 @@ class Gain:
     mean:      gain of the fitted curve from the clips labelled now to `labelled`
     low, high: its interval at LEVEL
     score:     the fitted curve at `labelled`
-    ceiling:   the fitted curve's end, reached with labels without number
+    ceiling:   the limit of the fitted curve, for ever more labels
     note:      why nothing can be said; then all numbers but `labelled` are None
     """
 
@@ -56,7 +56,7 @@ def fit_power_law(labelled: np.ndarray, curves: np.ndarray) -> np.ndarray:
     """
     curves = np.atleast_2d(np.asarray(curves, dtype=float))
     best = np.full(len(curves), np.inf)
-    found = np.zeros((len(curves), PARAMETERS))
+    parameters = np.zeros((len(curves), PARAMETERS))
     mean = curves.mean(axis=1)
     for c in _GRID:
         x = np.asarray(labelled, dtype=float) ** -c
@@ -70,8 +70,8 @@ def fit_power_law(labelled: np.ndarray, curves: np.ndarray) -> np.ndarray:
         error = ((curves - a[:, None] + b[:, None] * x) ** 2).sum(axis=1)
         better = error < best
         best = np.where(better, error, best)
-        found[better] = np.stack([a, b, np.full_like(a, c)], axis=1)[better]
-    return found
+        parameters[better] = np.stack([a, b, np.full_like(a, c)], axis=1)[better]
+    return parameters
 
 
 def power_law(parameters: np.ndarray, labelled: np.ndarray) -> np.ndarray:
@@ -107,12 +107,12 @@ def expected_gain(
     ends = np.array([labelled[-1], after])
     now, then = power_law(fit_power_law(labelled, noisy), ends).T
     low, high = np.quantile(then - now, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    here, there = power_law(main, ends)[0]
+    ua_now, ua_then = power_law(main, ends)[0]
     return Gain(
         after,
-        mean=float(there - here),
+        mean=float(ua_then - ua_now),
         low=float(low),
         high=float(high),
-        score=float(there),
+        score=float(ua_then),
         ceiling=float(main[0, 0]),
     )

@@ -50,8 +50,8 @@ def interface_text(classes: Sequence[str]) -> str:
 def read_export(path: Path) -> list[tuple[int, dict[str, str]]]:
     """Return (number of the task, values by the queue's columns) of every annotation.
 
-    A cancelled annotation is `skipped`, the choice unusable the status of that name. Raises
-    InputError for what is no export, e.g. tasks nobody has annotated come back as no row.
+    A cancelled annotation is `skipped`, the choice unusable has the status of that name; a task
+    that nobody has annotated gives no row. Raises InputError for a file that is no such export.
     """
     try:
         tasks = json.loads(path.read_text(encoding="utf-8-sig"))
@@ -69,10 +69,8 @@ def read_export(path: Path) -> list[tuple[int, dict[str, str]]]:
                     raise InputError(f"{path}: task {number} has an annotation that is none")
                 rows.append((number, {"utt": utt, **_answer(annotation)}))
         elif "utt" in task:  # JSON-MIN
-            choice = _choices(task.get(EMOTION))
-            rows.append(
-                (number, {"utt": _name(task["utt"]), **_said(choice), **_by(task.get("annotator"))})
-            )
+            answer = _label_and_status(_choices(task.get(EMOTION))) | _by(task.get("annotator"))
+            rows.append((number, {"utt": _name(task["utt"]), **answer}))
         else:
             raise InputError(f"{path}: task {number} has no utt; expected the tasks given to it")
     return rows
@@ -87,11 +85,11 @@ def _answer(annotation: dict[str, Any]) -> dict[str, str]:
         if isinstance(result, dict) and result.get("from_name") == EMOTION:
             value = result.get("value")
             chosen += _choices(value.get("choices") if isinstance(value, dict) else None)
-    return {**_said(chosen), **by}
+    return {**_label_and_status(chosen), **by}
 
 
-def _said(chosen: list[str]) -> dict[str, str]:
-    """Return label and status; several choices become a label that is no class, and is reported."""
+def _label_and_status(chosen: list[str]) -> dict[str, str]:
+    """Return label and status; several choices become a label that is no class and is reported."""
     if chosen == [UNUSABLE]:
         return {"label": "", "status": UNUSABLE}
     return {"label": " + ".join(chosen), "status": "labelled" if chosen else ""}
@@ -101,7 +99,7 @@ def _choices(value: Any) -> list[str]:
     if isinstance(value, dict):
         value = value.get("choices")
     if isinstance(value, list):
-        return [_text(one) for one in value]
+        return [_text(item) for item in value]
     return [value] if isinstance(value, str) and value else []
 
 

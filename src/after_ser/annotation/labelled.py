@@ -1,4 +1,4 @@
-"""From people's answers to the tables that fits read, and a record of what was said."""
+"""From people's answers to the tables that fits read, and a record of the answers."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Published:
 def read_published(
     run: str, asked: str, classes: Sequence[str], oracle: Mapping[str, Any], root: Path = ROOT
 ) -> Published:
-    """Return one published query with its answers; InputError where it is not answered wholly."""
+    """Return one published query with its answers; InputError if a clip still has no answer."""
     answered = read_answered(root / run, classes)
     folder = folder_of(run, asked, root)
     utts = read_query(folder / QUERY)
@@ -75,10 +75,10 @@ def answered_round(
             "same (was query.tsv changed, or audio removed?)"
         )
     if published.round_index == 0 and manifest is not None:
-        own = given_labels(manifest)
-        # a clip that was asked for is answered, also where its label came into the table later
-        brought = sorted(set(own) & set(train) - published.answered.asked)
-        known = _brought_along({utt: own[utt] for utt in brought})
+        given = given_labels(manifest)
+        # the answer to a clip that was asked for counts, even if the table got a label for it later
+        brought = sorted(set(given) & set(train) - published.answered.asked)
+        known = _brought_along({utt: given[utt] for utt in brought})
     if known is None:
         raise ValueError("a round after the first needs what was known before it")
     rows = query[query["utt"].isin(list(resolved.labels))]
@@ -88,14 +88,14 @@ def answered_round(
             f"{published.asked}: every clip was skipped or is unusable; expected a label for at "
             "least one"
         )
-    said = {
+    record = {
         "asked": published.asked,
         "given": int(before["given"]) if before else len(known),
         "labelled": len(labelled),
         **_record(published),
         "left_out": {**(before["left_out"] if before else {}), **resolved.out},
     }
-    return labelled, said
+    return labelled, record
 
 
 def answered_val(
@@ -103,14 +103,14 @@ def answered_val(
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
     """Return (fold, manifest, answers.json) with val's labels, for the fits.
 
-    val keeps the clips with a label, brought along or answered; train is as it was, and its labels
-    are taken out of the manifest: no fit may see them but through labelled.tsv.
+    val keeps the clips that have a label, brought along or answered. train stays as it was, and its
+    labels are removed from the manifest: fits may see them through labelled.tsv only.
     """
     val = set(fold.loc[fold["split"] == "val", "utt"])
     foreign = sorted(set(published.utts) - val)
     if foreign:
         raise InputError(
-            f"val: {foreign[0]} was asked for and is not in val any more; expected the same clips "
+            f"val: {foreign[0]} was asked for and is no longer in val; expected the same clips "
             "as when the query was published"
         )
     given = manifest.loc[(manifest["label"] != "") & manifest["utt"].isin(val)]
@@ -119,9 +119,9 @@ def answered_val(
     if not labels:
         raise InputError("val: no clip has a label; expected one for at least one clip")
     kept = fold[(fold["split"] != "val") | fold["utt"].isin(list(labels))].reset_index(drop=True)
-    known = manifest.assign(label=[labels.get(utt, "") for utt in manifest["utt"]])
-    said = {"asked": "val", "given": len(given), "labelled": len(labels), **_record(published)}
-    return kept, known, said | {"left_out": dict(published.resolved.out)}
+    labelled = manifest.assign(label=[labels.get(utt, "") for utt in manifest["utt"]])
+    record = {"asked": "val", "given": len(given), "labelled": len(labels), **_record(published)}
+    return kept, labelled, record | {"left_out": dict(published.resolved.out)}
 
 
 def _brought_along(labels: Mapping[str, str]) -> pd.DataFrame:
@@ -131,11 +131,12 @@ def _brought_along(labels: Mapping[str, str]) -> pd.DataFrame:
 
 def _record(published: Published) -> dict[str, Any]:
     resolved, utts = published.resolved, set(published.utts)
+    left_out = list(resolved.out.values())
     return {
         "clips": len(published.utts),
         "answered": len(resolved.labels),
-        "skipped": sum(one == "skipped" for one in resolved.out.values()),
-        "unusable": sum(one == "unusable" for one in resolved.out.values()),
+        "skipped": left_out.count("skipped"),
+        "unusable": left_out.count("unusable"),
         "votes": resolved.votes,
         "agreement": agreement(published.utts, published.answered.by_clip, published.classes),
         "problems": [

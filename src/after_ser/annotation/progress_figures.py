@@ -15,7 +15,7 @@ from after_ser.reporting.style import MARKERS, PALETTE, PUBLISHED, plt
 
 
 def curve_figure(labelled: Sequence[int], curve: ValCurve, gain: Gain) -> Figure:
-    """Return UA on val (%) by labelled clips with its band, and the next round where expected."""
+    """Return UA on val (%) by labelled clips, its band, and the next round if it can be said."""
     figure, axes = plt.subplots(figsize=(8, 3.6))
     colour, low_high = PALETTE[0], 100 * np.stack(curve.band)
     axes.fill_between(labelled, *low_high, color=colour, alpha=0.18, linewidth=0, label="95 % band")
@@ -36,23 +36,23 @@ def curve_figure(labelled: Sequence[int], curve: ValCurve, gain: Gain) -> Figure
     return figure
 
 
-def criteria_figure(found: Mapping[str, Criterion], units: Mapping[str, str]) -> Figure:
+def criteria_figure(criteria: Mapping[str, Criterion], units: Mapping[str, str]) -> Figure:
     """Return each criterion's values by round in a panel of its own, with its threshold.
 
     units: "%" (values are fractions), "rounds" or "" by criterion.
     """
     figure, panels = plt.subplots(2, 2, figsize=(8, 5), layout="constrained")
-    for axes, (name, one) in zip(panels.flat, found.items(), strict=True):
+    for axes, (name, criterion) in zip(panels.flat, criteria.items(), strict=True):
         scale = 100 if units[name] == "%" else 1
-        known = [(i, scale * v) for i, v in enumerate(one.history) if v is not None]
-        if known:
-            axes.plot(*zip(*known, strict=True), color=PALETTE[0], marker=MARKERS[0])
+        points = [(i, scale * v) for i, v in enumerate(criterion.history) if v is not None]
+        if points:
+            axes.plot(*zip(*points, strict=True), color=PALETTE[0], marker=MARKERS[0])
         else:
             axes.text(0.5, 0.5, "no value yet", transform=axes.transAxes, ha="center", va="center")
-        axes.axhline(scale * one.threshold, color=PUBLISHED, linestyle="--", linewidth=1.2)
+        axes.axhline(scale * criterion.threshold, color=PUBLISHED, linestyle="--", linewidth=1.2)
         unit = f" ({units[name]})" if units[name] else ""
         axes.set_title(f"{name.capitalize()}{unit}")
-        axes.set_xlim(-0.3, max(len(one.history) - 1, 1) + 0.3)
+        axes.set_xlim(-0.3, max(len(criterion.history) - 1, 1) + 0.3)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlabel("round")
     return figure

@@ -21,8 +21,9 @@ _DELIMITERS = ",;\t"  # a spreadsheet in German saves "CSV" with semicolons
 def queue_text(clips: Iterable[QueuedClip], folder: Path, comments: Sequence[str] = ()) -> str:
     """Return an empty queue as CSV text, in the order of `clips`; it will lie in `folder`.
 
-    clips:    their audio is relative to the same place as `folder`; in the queue it is to it.
-    comments: what stands in the last column, one for each clip; nothing where it is left out.
+    clips:    their audio paths are relative to the same place as `folder`; those of the queue are
+              relative to `folder`.
+    comments: the last column, one for each clip; empty if left out.
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -39,8 +40,8 @@ def read_rows(path: Path) -> list[tuple[int, dict[str, str]]]:
     """Return (line number, column to stripped value) of every row of a filled queue.
 
     Separators may be commas, semicolons or tabs, columns in any order and case; only `utt` must be
-    there, whose value is not stripped: a file may be called "a .wav". Raises InputError for what
-    is no such table.
+    there, whose value is not stripped: a file may be called "a .wav". Raises InputError for any
+    other file.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -71,10 +72,10 @@ def read_rows(path: Path) -> list[tuple[int, dict[str, str]]]:
                 )
             values = [value.strip() for value in row] + [""] * (len(header) - len(row))
             if any(values):
-                found = dict(zip(header, values, strict=False))
-                if found["utt"]:
-                    found["utt"] = row[header.index("utt")]
-                rows.append((reader.line_num, found))
+                by_column = dict(zip(header, values, strict=False))
+                if by_column["utt"]:
+                    by_column["utt"] = row[header.index("utt")]
+                rows.append((reader.line_num, by_column))
     except csv.Error as error:
         raise InputError(f"{path}: line {reader.line_num} is no CSV ({error})") from None
     return rows

@@ -1,9 +1,10 @@
-"""From what annotators said of each clip to one label, or to the list of what is still open."""
+"""From the annotators' answers to one label per clip, or to the list of what is still open."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,10 +19,10 @@ class Resolved:
     """The state of one query.
 
     labels:   clip to label.
-    out:      clip to skipped or unusable: it is asked for no more.
+    out:      clip to skipped or unusable: it is not asked for again.
     missing:  clips with fewer annotators than wanted.
-    disputed: clip to why nobody can say: a tie, a contradiction.
-    votes:    clip to what was said of it, e.g. "anger:2,sad:1", where several annotators did.
+    disputed: clip to why it has no label yet: a tie, a contradiction.
+    votes:    clip to the count of its answers, e.g. "anger:2,sad:1", if it has several annotators.
     """
 
     labels: dict[str, str] = field(default_factory=dict)
@@ -48,62 +49,61 @@ def resolve_answers(
     """Return the state of a query of the clips `asked`.
 
     oracle: `per_clip` annotators must have answered a clip (default 1). With `disagreement`
-            majority (default) what most said counts; with adjudicate all must have said the same.
-            Ties, and annotators who say two things of one clip, wait for a decision (a file
-            adjudicate*, which overrides every answer). Who skips a clip abstains; a clip that all
-            skipped is left out.
+            majority (default) the most frequent answer counts; with adjudicate all must agree.
+            Ties, and annotators who give one clip two labels, wait for a decision (a file
+            adjudicate*, which overrides every answer). An annotator who skips a clip abstains; a
+            clip that all annotators skipped is left out.
     """
-    found = Resolved()
+    state = Resolved()
     wanted, rule = int(oracle.get("per_clip", 1)), oracle.get("disagreement", "majority")
     for utt in asked:
         answers = by_clip.get(utt, ())
-        decisions = sorted({one.said for one in answers if one.decides})
-        said: dict[str, set[str]] = {}
-        for one in answers:
-            if not one.decides:
-                said.setdefault(one.annotator, set()).add(one.said)
-        for what in said.values():
-            if len(what) > 1:  # who skipped a clip first and then came back to it
-                what.discard("skipped")
-        if len(said) > 1:
-            found.votes[utt] = _counted(said)
+        decisions = sorted({answer.value for answer in answers if answer.decides})
+        by_annotator: dict[str, set[str]] = {}
+        for answer in answers:
+            if not answer.decides:
+                by_annotator.setdefault(answer.annotator, set()).add(answer.value)
+        for values in by_annotator.values():
+            if len(values) > 1:  # skipped first, answered later
+                values.discard("skipped")
+        if len(by_annotator) > 1:
+            state.votes[utt] = _votes_text(by_annotator)
         if len(decisions) > 1:
-            found.disputed[utt] = f"decided twice: {' and '.join(decisions)}"
+            state.disputed[utt] = f"decided twice: {' and '.join(decisions)}"
         elif decisions:
-            _settle(found, utt, decisions[0])
-        elif len(said) < wanted:
-            found.missing.append(utt)
+            _settle(state, utt, decisions[0])
+        elif len(by_annotator) < wanted:
+            state.missing.append(utt)
         else:
-            _count(found, utt, said, rule)
-    return found
+            _count(state, utt, by_annotator, rule)
+    return state
 
 
-def _count(found: Resolved, utt: str, said: Mapping[str, set[str]], rule: str) -> None:
-    for annotator, what in sorted(said.items()):
-        if len(what) > 1:
+def _count(state: Resolved, utt: str, by_annotator: Mapping[str, set[str]], rule: str) -> None:
+    for annotator, values in sorted(by_annotator.items()):
+        if len(values) > 1:
             who = annotator or "an annotator without a name"
-            found.disputed[utt] = f"{who} says {' and '.join(sorted(what))}"
+            state.disputed[utt] = f"{who} says {' and '.join(sorted(values))}"
             return
-    votes = [next(iter(what)) for what in said.values()]
-    counted = [one for one in votes if one != "skipped"]
-    if not counted:
-        _settle(found, utt, "skipped")
+    votes = [next(iter(values)) for values in by_annotator.values()]
+    counts = Counter(vote for vote in votes if vote != "skipped")
+    if not counts:
+        _settle(state, utt, "skipped")
         return
-    most = max(counted.count(one) for one in counted)
-    first = sorted({one for one in counted if counted.count(one) == most})
-    if len(first) > 1 or (rule == "adjudicate" and len(set(counted)) > 1):
-        found.disputed[utt] = f"annotators differ: {_counted(said)}"
+    winners = [vote for vote, count in counts.items() if count == max(counts.values())]
+    if len(winners) > 1 or (rule == "adjudicate" and len(counts) > 1):
+        state.disputed[utt] = f"annotators differ: {_votes_text(by_annotator)}"
     else:
-        _settle(found, utt, first[0])
+        _settle(state, utt, winners[0])
 
 
-def _settle(found: Resolved, utt: str, said: str) -> None:
-    if said in OUT:
-        found.out[utt] = said
+def _settle(state: Resolved, utt: str, value: str) -> None:
+    if value in OUT:
+        state.out[utt] = value
     else:
-        found.labels[utt] = said
+        state.labels[utt] = value
 
 
-def _counted(said: Mapping[str, set[str]]) -> str:
-    votes = [one for what in said.values() for one in what]
-    return ",".join(f"{one}:{votes.count(one)}" for one in sorted(set(votes)))
+def _votes_text(by_annotator: Mapping[str, set[str]]) -> str:
+    counts = Counter(value for values in by_annotator.values() for value in values)
+    return ",".join(f"{value}:{count}" for value, count in sorted(counts.items()))

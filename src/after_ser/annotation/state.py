@@ -20,9 +20,9 @@ from after_ser.annotation.resolve import Resolved, resolve_answers
 class State:
     """Questions and answers of a run.
 
-    done:     what was asked and answered completely, in order (val, round0 ...).
-    next:     what comes after that: published and not answered completely, or not asked yet.
-              None where everything was answered.
+    done:     the questions that are answered completely, in order (val, round0 ...).
+    next:     the question after them: published but not answered completely, or not asked yet.
+              None if everything is answered.
     resolved: the state of every published query up to `next`.
     answered: all answers.
     """
@@ -36,7 +36,7 @@ class State:
 
     @property
     def published(self) -> bool:
-        """Whether a person is waited for: `next` was asked."""
+        """Whether the run waits for a person: `next` was asked."""
         return self.next in self.resolved
 
     @property
@@ -47,15 +47,15 @@ class State:
 
     @property
     def lists_in(self) -> Path | None:
-        """The folder of what is open: of the question that waits, else of the last one."""
+        """The folder of the question that waits for answers, else of the last one."""
         if self.next is not None and self.published:
             return folder_of(self.run, self.next, self.root)
         return folder_of(self.run, self.done[-1], self.root) if self.done else None
 
     def digest(self, asked: str) -> str:
         """Return a hash of the answers to one query, "" while it is not answered completely."""
-        found = self.resolved.get(asked)
-        return found.digest if found is not None and found.complete else ""
+        resolved = self.resolved.get(asked)
+        return resolved.digest if resolved is not None and resolved.complete else ""
 
 
 def read_state(
@@ -84,7 +84,7 @@ def read_state(
 
 
 def waiting_line(state: State, pages: Sequence[str] = ()) -> str:
-    """Return the one line that says what to do next; "" where nobody is waited for.
+    """Return the one line that says what to do next; "" if the run waits for nobody.
 
     pages: of the rounds' progress, in their order; the last one that exists is named.
     """
@@ -104,18 +104,18 @@ def _next_step(state: State) -> str:
         if not asked:
             return ""
         return f"{state.run}: {asked} is answered: the same command goes on{unused}"
-    folder, found = folder_of(state.run, state.next, state.root), state.resolved[state.next]
-    total = len(found.labels) + len(found.out) + len(found.missing) + len(found.disputed)
+    folder, query = folder_of(state.run, state.next, state.root), state.resolved[state.next]
+    total = len(query.labels) + len(query.out) + len(query.missing) + len(query.disputed)
     parts = []
-    if found.missing:
-        parts.append(f"{len(found.missing)} of {total} clips of {state.next} have no answer yet")
-    if found.disputed:
-        parts.append(f"answers differ on {len(found.disputed)} (decide in {_newest_list(folder)})")
+    if query.missing:
+        parts.append(f"{len(query.missing)} of {total} clips of {state.next} have no answer yet")
+    if query.disputed:
+        parts.append(f"answers differ on {len(query.disputed)} (decide in {_newest_list(folder)})")
     text = " and ".join(parts) + unused
     foreign = sum(problem.kind == "not asked for" for problem in state.answered.problems)
-    if found.missing and foreign:
+    if query.missing and foreign:
         text += f"; {foreign} clips were answered that nobody asked for (see {folder / PROBLEMS})"
-    if found.missing:
+    if query.missing:
         text += f": open {folder / 'page.html'} or fill in {folder / QUEUE}, then"
     else:
         text += ": then"

@@ -20,9 +20,9 @@ def unscored_query(utts: Sequence[str]) -> pd.DataFrame:
 
 
 def asked_before(frozen: str | Path | None) -> pd.DataFrame | None:
-    """Return the query that people were asked already, which stays; None where it is to be made.
+    """Return the query that people have been asked already, or None if it is still to be made.
 
-    `frozen` is where a published query lies, None where people are not asked.
+    `frozen` is the path of the published query, None for a simulated oracle.
     """
     return read_tsv(frozen) if frozen is not None and Path(frozen).exists() else None
 
@@ -33,10 +33,10 @@ def empty_query() -> pd.DataFrame:
 
 
 def given_labels(manifest: str | Path) -> dict[str, str]:
-    """Return clip to label of a dataset's manifest, of the clips that have one.
+    """Return clip to label for the clips of a manifest that have a label.
 
     In a run that asks people these are the labels they brought along.
     """
     table = read_tsv(manifest, columns=("utt", "label"))
-    known = table[table["label"] != ""]
-    return dict(zip(known["utt"], known["label"], strict=True))
+    labelled = table[table["label"] != ""]
+    return dict(zip(labelled["utt"], labelled["label"], strict=True))

@@ -1,7 +1,7 @@
 """UA on val after each round, and how it would vary with other val clips.
 
-Every round is scored on the same val clips, so that one drawing of clips gives one whole curve:
-differences between rounds vary less than the rounds themselves.
+Every round is scored on the same val clips, so one draw of clips gives a whole curve: differences
+between rounds vary less than the rounds themselves.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class ValCurve:
     ua:       [rounds]
     drawn:    [draws, rounds], the same curve on clips drawn again
     clusters: what was drawn, `speakers` or `clips`, and `n_clusters` of them
-    note:     why the band is not to be trusted, "" where nothing speaks against it
+    note:     why the band should not be trusted, "" if there is no reason
     """
 
     ua: np.ndarray
@@ -59,10 +59,10 @@ def val_curve(
 ) -> ValCurve:
     """Return the curve of val predictions (utt, label, predicted), one frame per round.
 
-    Speakers are drawn with replacement, and with them all their clips; clips where some clip's
-    speaker is not known, or all are of one. A drawing without a class averages over the classes
-    it has, as UA does. `name` names the random source.
-    Raises InputError where the rounds have not the same val clips and labels.
+    Speakers are drawn with replacement, each with all its clips; or clips, if the speaker of one is
+    not known or all have the same. A draw without a class averages over the classes that it has,
+    as UA does. `name` names the random source.
+    Raises InputError if the rounds do not have the same val clips and labels.
     """
     first = rounds[0].sort_values("utt", ignore_index=True)
     correct = []
@@ -74,9 +74,9 @@ def val_curve(
                 f"{AGAIN}"
             )
         correct.append((frame["predicted"] == frame["label"]).to_numpy(dtype=float))
-    known = [speakers.get(utt, "") for utt in first["utt"]]
-    of_speaker = all(known) and len(set(known)) > 1
-    clusters, codes = np.unique(known if of_speaker else first["utt"], return_inverse=True)
+    by_clip = [speakers.get(utt, "") for utt in first["utt"]]
+    of_speaker = all(by_clip) and len(set(by_clip)) > 1
+    clusters, codes = np.unique(by_clip if of_speaker else first["utt"], return_inverse=True)
     labels, classes = np.unique(first["label"], return_inverse=True)
     shape = (len(clusters), len(labels))
     clips, right = np.zeros(shape), np.zeros((len(rounds), *shape))
@@ -91,7 +91,7 @@ def val_curve(
         drawn=_ua(draws.astype(float), clips, right),
         clusters="speakers" if of_speaker else "clips",
         n_clusters=len(clusters),
-        note=_note(known, len(clusters)),
+        note=_note(by_clip, len(clusters)),
     )
 
 
@@ -100,19 +100,18 @@ def _ua(weights: np.ndarray, clips: np.ndarray, right: np.ndarray) -> np.ndarray
     n = weights @ clips
     columns = []
     for hits in right:
-        found = weights @ hits
-        recall = np.divide(found, n, out=np.full(n.shape, np.nan), where=n > 0)
+        recall = np.divide(weights @ hits, n, out=np.full(n.shape, np.nan), where=n > 0)
         columns.append(np.nanmean(recall, axis=1))
     return np.stack(columns, axis=1)
 
 
-def _note(known: Sequence[str], clusters: int) -> str:
-    if not all(known):
+def _note(speakers: Sequence[str], clusters: int) -> str:
+    if not all(speakers):
         return (
             "the speaker of some val clips is not known, so clips were drawn: the band is too "
             "narrow if clips share speakers"
         )
-    if len(set(known)) == 1:
+    if len(set(speakers)) == 1:
         return "val has one speaker, so clips were drawn: the band says nothing of other speakers"
     if clusters < HANDFUL:
         return f"val has {clusters} speakers: the band is not trustworthy"
