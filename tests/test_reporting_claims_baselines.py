@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from claims_run import as_claimed, config, judged, made_up
 
-from after_ser.baselines.registry import METHODS, Registered
+from after_ser.baselines.registry import METHODS, Entry
 from after_ser.evaluation.baselines import SCORES
 from after_ser.reporting.claims.verdict import NOT_SUPPORTED, SUPPORTED, UNDECIDED
 
@@ -20,7 +20,7 @@ SYSTEMS = {"glam": "GLAM", "lssed": "LSSED", "rhemo": "RH-emo", "light_sernet": 
 def every_system(monkeypatch):
     """All six systems of the paper as registered methods, whichever there are."""
     for method, printed in SYSTEMS.items():
-        known = METHODS.get(method, Registered(method, "1"))
+        known = METHODS.get(method, Entry(method, "1"))
         monkeypatch.setitem(METHODS, method, replace(known, published=printed, seeded=True))
 
 

@@ -1,7 +1,7 @@
 """Simulated annotators that err: a share of wrong labels, or several who disagree.
 
-What is answered for a clip is named by the dataset and the clip alone. It depends on no arm, fold,
-seed or round, so arms stay paired: each would get the same answer for the same clip.
+The answer for a clip is drawn from a source named by the dataset and the clip alone. It does not
+depend on arm, fold, seed or round, so arms stay paired: all get the same answer for a clip.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def simulate(
     truth:  clip to label, all clips of the dataset's manifest.
     oracle: `protocols.<name>.oracle`. With `label_noise` p, exactly floor(p * n + 0.5) of the n
             clips get a wrong class, uniform over the others; a larger p keeps the wrong ones and
-            adds to them. With `annotators`, each answers for himself by his confusion (true class
+            adds to them. With `annotators`, each answers by a confusion of their own (true class
             to answer to probability; a class without a row is always recognised), and the most
             frequent answer wins. Ties are broken by a draw named by the clip.
     """
@@ -38,12 +38,12 @@ def simulate(
     if annotators:
         votes = {
             clip: [
-                _says(own["confusion"], label, classes, ("annotator", index, dataset, clip))
-                for index, own in enumerate(annotators)
+                _answer(annotator["confusion"], label, classes, ("annotator", index, dataset, clip))
+                for index, annotator in enumerate(annotators)
             ]
             for clip, label in truth.items()
         }
-        labels = {clip: _majority(said, dataset, clip) for clip, said in votes.items()}
+        labels = {clip: _majority(answers, dataset, clip) for clip, answers in votes.items()}
     elif oracle.get("label_noise"):
         wrong = _wrong_clips(truth, float(oracle["label_noise"]), dataset)
         labels = {
@@ -53,7 +53,7 @@ def simulate(
         votes = {clip: [label] for clip, label in labels.items()}
     else:
         return Answers(dict(truth))
-    return Answers(labels, {clip: _counted(said, classes) for clip, said in votes.items()})
+    return Answers(labels, {clip: _votes_text(answers, classes) for clip, answers in votes.items()})
 
 
 def _wrong_clips(truth: Mapping[str, str], share: float, dataset: str) -> set[str]:
@@ -67,7 +67,7 @@ def _another(label: str, classes: Sequence[str], dataset: str, clip: str) -> str
     return others[derive_seed("oracle", "wrong", dataset, clip) % len(others)]
 
 
-def _says(
+def _answer(
     confusion: Mapping[str, Mapping[str, float]],
     label: str,
     classes: Sequence[str],
@@ -86,12 +86,12 @@ def _says(
     return named[-1]  # the row's sum is 1 but for rounding
 
 
-def _majority(said: Sequence[str], dataset: str, clip: str) -> str:
+def _majority(answers: Sequence[str], dataset: str, clip: str) -> str:
     """Return the most frequent answer."""
-    most = max(said.count(name) for name in said)
-    tied = sorted({name for name in said if said.count(name) == most})
+    most = max(answers.count(name) for name in answers)
+    tied = sorted({name for name in answers if answers.count(name) == most})
     return min(tied, key=lambda name: derive_seed("oracle", "tie", dataset, clip, name))
 
 
-def _counted(said: Sequence[str], classes: Sequence[str]) -> str:
-    return ",".join(f"{name}:{said.count(name)}" for name in classes if name in said)
+def _votes_text(answers: Sequence[str], classes: Sequence[str]) -> str:
+    return ",".join(f"{name}:{answers.count(name)}" for name in classes if name in answers)

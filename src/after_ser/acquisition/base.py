@@ -100,7 +100,7 @@ class ScoringStrategy(Strategy):
 
 
 def scores_of(strategy: Strategy, pool: PoolView) -> Floats:
-    """Return a strategy's score of each clip, [N]; ValueError for one that chooses a set."""
+    """Return the strategy's score of each clip, [N]; ValueError if it chooses a set."""
     if not isinstance(strategy, ScoringStrategy):
         raise ValueError("it chooses a set of clips; expected a strategy with a score per clip")
     return strategy.scores(pool)

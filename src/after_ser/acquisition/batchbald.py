@@ -116,8 +116,8 @@ def _within(gains: list[float], total: float) -> list[float]:
 
     The information itself obeys this limit; only its estimate may overshoot.
     """
-    known, cut = 0.0, []
+    so_far, cut = 0.0, []
     for gain in gains:
-        cut.append(max(min(gain, total - known), 0.0))
-        known += cut[-1]
+        cut.append(max(min(gain, total - so_far), 0.0))
+        so_far += cut[-1]
     return cut

@@ -16,7 +16,7 @@ from after_ser.runtime.seeding import derive_seed, rng
 
 @dataclass(frozen=True)
 class Clustering:
-    """K-means of the train clips: labels [N], distances to the own centre [N], inertia by k."""
+    """K-means of the train clips: labels [N], distances to their own centre [N], inertia by k."""
 
     k: int
     assignment: npt.NDArray[np.int64]
@@ -77,8 +77,8 @@ def nearest_to_centres(clustering: Clustering, count: int) -> npt.NDArray[np.int
     members = [np.flatnonzero(clustering.assignment == index) for index in range(clustering.k)]
     picks: list[tuple[int, int, int]] = []
     for index, share in enumerate(quotas([len(m) for m in members], count)):
-        own = members[index]
-        ranked = own[np.argsort(clustering.distance[own], kind="stable")][:share]
+        clips = members[index]
+        ranked = clips[np.argsort(clustering.distance[clips], kind="stable")][:share]
         picks += [(depth, index, int(clip)) for depth, clip in enumerate(ranked)]
     return np.array([clip for _, _, clip in sorted(picks)], dtype=np.int64)
 
@@ -141,13 +141,13 @@ def initial_query(
         picks, clusters, cosine = released_picks(means, count, derive_seed(*seed_parts))
         columns = {"score": cosine, "cluster": clusters, "k": clusters.max() + 1}
     else:
-        found = cluster(means, settings["k_min"], settings["k_max"], derive_seed(*seed_parts))
-        picks = nearest_to_centres(found, count)
+        clustering = cluster(means, settings["k_min"], settings["k_max"], derive_seed(*seed_parts))
+        picks = nearest_to_centres(clustering, count)
         columns = {
-            "score": -found.distance[picks],
-            "cluster": found.assignment[picks],
-            "k": found.k,
-            "knee_found": found.knee_found,
+            "score": -clustering.distance[picks],
+            "cluster": clustering.assignment[picks],
+            "k": clustering.k,
+            "knee_found": clustering.knee_found,
         }
     ranks = range(1, len(picks) + 1)
     return pd.DataFrame({"utt": [utts[i] for i in picks], "rank": ranks, **columns})

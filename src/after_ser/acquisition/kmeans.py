@@ -35,7 +35,7 @@ class PoolKMeans(Strategy):
             return Selection(np.empty(0, dtype=np.int64), np.empty(0), {"cluster": []})
         # one thread: K-means adds up the threads' sums in the order in which they end
         with threadpool_limits(limits=1):
-            found = cluster(means, self.k_min, self.k_max, int(rng.integers(2**32)))
-        picks = nearest_to_centres(found, k)
-        clusters = found.assignment[picks].tolist()
-        return Selection(picks, -found.distance[picks], {"cluster": clusters})
+            clustering = cluster(means, self.k_min, self.k_max, int(rng.integers(2**32)))
+        picks = nearest_to_centres(clustering, k)
+        clusters = clustering.assignment[picks].tolist()
+        return Selection(picks, -clustering.distance[picks], {"cluster": clusters})

@@ -57,7 +57,7 @@ class Entry:
         """Return every option that a config may set, its features' included."""
         return {
             **self.options,
-            **{name: value for one in self.features for name, value in one.options.items()},
+            **{name: value for each in self.features for name, value in each.options.items()},
         }
 
 

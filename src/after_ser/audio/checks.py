@@ -17,7 +17,7 @@ MIN_DURATION_S = 0.3
 # EmoDB, RAVDESS and CREMA-D that has speech in it peaks at -44 dBFS.
 SILENCE_PEAK = 1e-3
 
-# Float samples beyond +30 dBFS are no overs but integers stored as floats.
+# Float samples beyond +30 dBFS are not clipping but integers stored as floats.
 MAX_PEAK = 32.0
 
 # Of the fraction rate / 16000 in lowest terms, numerator times denominator: the resampling filter
@@ -29,7 +29,7 @@ MAX_RATIO = 20_000_000
 def defect(clip: Clip) -> str:
     """Return why `clip` cannot be used, as rejected.tsv says it, or "" where it can.
 
-    Silence is judged around the mean, because a constant offset is no sound.
+    Silence is judged around the mean, because a constant offset is not sound.
     """
     if len(clip.samples) == 0:
         return "empty"
@@ -55,9 +55,9 @@ def duplicates(clips: Sequence[Mapping[Any, str]]) -> dict[str, str]:
     """Return utt -> reason for every byte-identical copy to reject.
 
     `clips` have utt, sha256 and raw_label, in the order that decides which copy is the first.
-    Where the labels of the copies agree, the first is kept. Where they differ, all go, since
-    nobody can say which is right. A copy without label contradicts none, and the first one with
-    a label is kept.
+    Where the labels of the copies agree, the first is kept. Where they differ, all are rejected,
+    since there is no telling which is right. A copy without a label contradicts none, and the first
+    one with a label is kept.
     """
     groups: dict[str, list[Mapping[Any, str]]] = {}
     for clip in clips:

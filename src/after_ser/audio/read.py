@@ -12,11 +12,11 @@ import soundfile
 
 from after_ser.errors import InputError, printable
 
-# A longer file is a recording that nobody has cut into utterances; scoring one would take more
-# memory than any GPU has, since the transformer attends from every frame to every frame.
+# A longer file is a recording not cut into utterances; scoring one would take more memory than any
+# GPU has, since the transformer attends from every frame to every frame.
 MAX_DURATION_S = 600
 
-# Telephone speech has 8 kHz, the fastest sound cards 384 kHz. What is outside is no rate.
+# Telephone speech has 8 kHz, the fastest sound cards 384 kHz.
 MIN_RATE, MAX_RATE = 4000, 384_000
 
 # Formats whose header states the exact number of frames; for the others it is an estimate.
@@ -27,7 +27,7 @@ _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
 class UnreadableAudioError(Exception):
-    """The file is no complete audio file; the message says why, without naming the file."""
+    """The file is not complete audio; the message says why, without naming the file."""
 
 
 class LongAudioError(UnreadableAudioError):
@@ -51,11 +51,11 @@ class Clip:
 def read_clip(path: str | os.PathLike[str], longest_s: float | None = None) -> Clip:
     """Read any file libsndfile reads; several channels become their mean.
 
-    The mean, unlike taking the left channel, loses no one's voice. Integer samples are scaled so
+    Taking the left channel alone could lose a voice. Integer samples are scaled so
     that full scale is 1; float samples are taken as they are, also beyond full scale, NaN and
-    infinite. An empty file is a clip of no samples. Raises UnreadableAudioError for what is no
+    infinite. An empty file is a clip of no samples. Raises UnreadableAudioError for what is not
     audio, ends early, or is longer than `longest_s` seconds (None: MAX_DURATION_S) or of another
-    rate than MIN_RATE to MAX_RATE, and InputError where there is no file or none that may be read.
+    rate than MIN_RATE to MAX_RATE, and InputError for a missing or unreadable file.
     """
     source = Path(path)
     if not source.is_file():
@@ -94,7 +94,7 @@ def read_clip(path: str | os.PathLike[str], longest_s: float | None = None) -> C
 def _read_mono(file: soundfile.SoundFile, longest_s: float) -> np.ndarray:
     """Return all samples as their mean over channels, in blocks.
 
-    A header may promise 2^36 samples of 1024 channels. So nothing is made room for that has not
+    A header may promise 2^36 samples of 1024 channels, so memory is allocated only for what has
     been decoded.
     """
     step = max(1, _BLOCK_VALUES // file.channels)

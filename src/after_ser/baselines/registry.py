@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Registered:
+class Entry:
     """Where a method is, and what must be known of it before it runs.
 
     module:     dotted module, or the path of a Python file.
@@ -54,7 +54,7 @@ class Registered:
 _PACKAGE = "after_ser.baselines"
 
 METHODS = {
-    "light_sernet": Registered(
+    "light_sernet": Entry(
         f"{_PACKAGE}.light_sernet",
         "light-sernet-1",
         {
@@ -82,7 +82,7 @@ METHODS = {
             "chosen on val, the original's on the test fold"
         ),
     ),
-    "glam": Registered(
+    "glam": Entry(
         f"{_PACKAGE}.glam",
         "glam-1",
         {
@@ -107,7 +107,7 @@ METHODS = {
             "original drops them; the epoch is chosen on val, the original's on test"
         ),
     ),
-    "lssed": Registered(
+    "lssed": Entry(
         f"{_PACKAGE}.lssed",
         "lssed-1",
         {
@@ -132,7 +132,7 @@ METHODS = {
             "behind a password; which depth and weights the paper used is unknown"
         ),
     ),
-    "rh_emo": Registered(
+    "rh_emo": Entry(
         f"{_PACKAGE}.rh_emo",
         "rh-emo-1",
         {
@@ -164,7 +164,7 @@ METHODS = {
             "used is unknown"
         ),
     ),
-    "egemaps_svm": Registered(
+    "egemaps_svm": Entry(
         f"{_PACKAGE}.egemaps_svm",
         "egemaps-svm-1",
         {"c": [0.001, 0.01, 0.1, 1.0], "splits": 3, "class_weights": "balanced"},
@@ -180,7 +180,7 @@ METHODS = {
 }
 
 
-def registered(method: str) -> Registered:
+def registered(method: str) -> Entry:
     """Return what is known of a method: of this list, or of a user's own file or module.
 
     Nothing of the method is imported. Raises InputError for what is neither.
@@ -211,7 +211,7 @@ def load(method: str) -> Method:
 
 
 @cache
-def _own(method: str) -> Registered:
+def _own(method: str) -> Entry:
     path = Path(method).expanduser() if method.endswith(".py") else _module_file(method)
     if path is None or not path.is_file():
         near = difflib.get_close_matches(method, METHODS, n=1)
@@ -228,7 +228,7 @@ def _own(method: str) -> Registered:
         raise InputError(f"{path}: OPTIONS is no dict; expected option name to default")
     # Without a VERSION every change of the file is a new method, and its fits run again.
     digest = hashlib.sha256(source.encode()).hexdigest()[:12]
-    return Registered(
+    return Entry(
         module=str(path) if method.endswith(".py") else method,
         version=f"own-{constants.get('VERSION', digest)}",
         options=options,

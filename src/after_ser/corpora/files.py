@@ -13,7 +13,7 @@ SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 
 
 def check_root(root: Path, layout: str, expected: str) -> None:
-    """Raise InputError where `root` is no folder; `expected` says what should be in it."""
+    """Raise InputError if `root` is not a folder; `expected` says what should be in it."""
     if not root.is_dir():
         state = "is not a folder" if root.exists() else "does not exist"
         raise InputError(f"layout {layout}: the root {root} {state}; expected {expected}")
@@ -28,19 +28,19 @@ def find_clips(
 ) -> list[Path]:
     """Return the audio files below `root`, sorted by their path below it; links are followed.
 
-    Hidden files (`.DS_Store`, the `._x.wav` twins macOS leaves on foreign disks) are no clips.
+    Hidden files (`.DS_Store`, the `._x.wav` twins macOS leaves on foreign disks) are not clips.
     `ignore` lists shell patterns matched against a file's path below the root and its name.
-    Raises InputError where the root is no folder or holds no audio.
+    Raises InputError if the root is not a folder or has no audio.
     """
     check_root(root, layout, f"a folder with {example} in it")
 
     def refuse(error: OSError) -> None:
         raise InputError(
             f"layout {layout}: the folder {error.filename} cannot be read ({error.strerror}); "
-            "expected one that may be"
+            "expected a readable one"
         )
 
-    found = []
+    clips = []
     seen = set()
     for folder, subfolders, names in os.walk(root, followlinks=True, onerror=refuse):
         real = os.path.realpath(folder)
@@ -54,17 +54,17 @@ def find_clips(
                 continue
             below = (Path(folder) / name).relative_to(root)
             if not any(_matches(below, pattern) for pattern in ignore):
-                found.append(below)
-    if not found:
+                clips.append(below)
+    if not clips:
         raise InputError(
             f"layout {layout}: no audio file ({' '.join(suffixes)}) below {root}; "
             f"expected clips such as {example}"
         )
-    return [root / below for below in sorted(found, key=lambda path: path.parts)]
+    return [root / below for below in sorted(clips, key=lambda path: path.parts)]
 
 
 def is_file(path: Path) -> bool:
-    """Tell whether `path` is a file, and no folder, pipe or dangling link; any text is a path."""
+    """Tell whether `path` is a file, not a folder, pipe or dangling link; any text is a path."""
     try:
         return path.is_file()
     except OSError:  # e.g. a name that is too long
@@ -72,7 +72,7 @@ def is_file(path: Path) -> bool:
 
 
 def child(folder: Path, name: str) -> Path | None:
-    """Return the entry `name` of `folder`, of any upper or lower case; None where there is none."""
+    """Return the entry `name` of `folder` in any case (upper or lower), None if it has none."""
     try:
         exact = folder / name
         if exact.exists():
@@ -82,7 +82,7 @@ def child(folder: Path, name: str) -> Path | None:
         same = sorted(entry for entry in folder.iterdir() if entry.name.lower() == name.lower())
     except PermissionError as error:
         raise InputError(
-            f"the folder {folder} cannot be read ({error.strerror}); expected one that may be"
+            f"the folder {folder} cannot be read ({error.strerror}); expected a readable one"
         ) from None
     return same[0] if same else None
 

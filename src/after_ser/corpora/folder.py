@@ -20,13 +20,13 @@ _GENDERS = {"": "", "f": "female", "female": "female", "m": "male", "male": "mal
 
 
 class Folder(Corpus):
-    """All audio below a folder, and what a table `labels.csv` there says of it, if there is one.
+    """All audio below a folder, with a table `labels.csv` of its labels, if there is one.
 
     Columns, in any order and case, separated by comma, semicolon or tab: `path` (relative to the
     table, with or without suffix), and where known `label`, `speaker`, `session`, `gender`,
     `language`, `text_id`. Clips without a row, or with an empty label, are not labelled. A clip is
-    called by its path without suffix. options: `table`, another name of the table, which must then
-    be there; `ignore`, shell patterns of files to leave out.
+    named by its path without suffix. options: `table`, another name of the table, which must then
+    exist; `ignore`, shell patterns of files to leave out.
     """
 
     layout = "folder"
@@ -37,12 +37,12 @@ class Folder(Corpus):
     def scan(self, root: Path, options: Mapping[str, Any]) -> Iterator[Utterance]:
         """Yield one utterance per audio file, in the order of paths."""
         ignore = options.get("ignore", [])
-        patterns = [ignore] if isinstance(ignore, str) else [str(one) for one in ignore]
+        patterns = [ignore] if isinstance(ignore, str) else [str(pattern) for pattern in ignore]
         clips = find_clips(root, self.layout, self.example, patterns, SUFFIXES)
         names = _names(root, clips)
-        said = _read_table(root, options, names)
+        rows = _read_table(root, options, names)
         for path in clips:
-            row = said.get(path, {})
+            row = rows.get(path, {})
             yield Utterance(
                 utt=names[path],
                 path=path,
@@ -87,7 +87,7 @@ def _read_table(
         where = f"layout folder: line {line} of {table}"
         wanted = unicodedata.normalize("NFC", row["path"])
         candidates = (os.path.realpath(table.parent / text) for text in (row["path"], wanted))
-        path = next((by_path.get(one) or by_name.get(one) for one in candidates), None)
+        path = next((by_path.get(path) or by_name.get(path) for path in candidates), None)
         if path is None:
             raise InputError(
                 f"{where}: there is no audio file {row['path']!r}; expected a path relative to "

@@ -72,7 +72,7 @@ class Iemocap(Corpus):
         except OSError as error:
             raise InputError(
                 f"layout iemocap: the root {root} cannot be read ({error.strerror}); "
-                "expected one that may be"
+                "expected a readable one"
             ) from None
         if not sessions:
             raise InputError(

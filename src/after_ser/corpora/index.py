@@ -44,18 +44,18 @@ def index_corpus(
         adapter = corpus_adapter(layout)
         adapter.check_options(options or {})
         folder = Path(os.path.abspath(os.path.expanduser(root)))
-        found = sorted(adapter.scan(folder, options or {}), key=lambda clip: clip.utt)
-        if not found:
+        clips = sorted(adapter.scan(folder, options or {}), key=lambda clip: clip.utt)
+        if not clips:
             raise InputError(f"no clip of {folder} has a label; expected at least one")
-        _check(found)
-        rows = [_row(clip) for clip in found]
+        _check(clips)
+        rows = [_row(clip) for clip in clips]
     except InputError as error:
         raise InputError(f"corpus {corpus_name}: {error}") from None
     frame = pd.DataFrame(rows, columns=INDEX_COLUMNS, dtype=object)
     write_tsv(out_tsv, frame)
-    sessions = len({clip.session for clip in found} - {""})
+    sessions = len({clip.session for clip in clips} - {""})
     print(
-        f"corpus {corpus_name}: {len(found)} clips, {len({clip.speaker for clip in found})} "
+        f"corpus {corpus_name}: {len(clips)} clips, {len({clip.speaker for clip in clips})} "
         f"speakers, {sessions} sessions",
         file=sys.stderr,
     )
@@ -77,7 +77,7 @@ def _check(clips: list[Utterance]) -> None:
                 f"the file name {os.fspath(clip.path)!r} is not UTF-8; expected one that is"
             ) from None
         for name, value in asdict(clip).items():
-            kinds = {unicodedata.category(one) for one in str(value)}
+            kinds = {unicodedata.category(character) for character in str(value)}
             if kinds & {"Cc", "Cs"} and not isinstance(value, float):
                 what = (
                     "tab or line break" if set(str(value)) & set("\t\n\r") else "control character"

@@ -87,7 +87,7 @@ class MspImprov(Corpus):
 
 def _read_labels(root: Path) -> tuple[Path, dict[str, Rating]]:
     """Return the evaluation file and turn -> consensus, the turn without its prefix."""
-    table = next((found for name in _LABELS if (found := child(root, name))), None)
+    table = next((path for name in _LABELS if (path := child(root, name))), None)
     if table is None:
         raise InputError(
             f"layout msp_improv: no {_LABELS[0]} in {root}; expected lines such as {_LINE_EXAMPLE}"

@@ -58,7 +58,7 @@ class MspPodcast(Corpus):
         check_root(root, self.layout, f"a folder with {self.example} and Labels in it")
         table, rows = _read_labels(root)
         wanted = _splits(options, table, rows)
-        audio = next((found for name in _AUDIO if (found := child(root, name))), root)
+        audio = next((path for name in _AUDIO if (path := child(root, name))), root)
         unlabelled, left = 0, set(rows)
         for path in self.clips(audio, options, Path(self.example).name):
             row = rows.get(stem(path))
@@ -106,7 +106,7 @@ _FIELDS = (*_REQUIRED, "Gender", "Split_Set", "EmoVal", "EmoAct", "EmoDom")
 def _read_labels(root: Path) -> tuple[Path, dict[str, dict[str, str]]]:
     """Return the label file and clip -> _FIELDS, as text and "" where the release has none."""
     folder = child(root, "Labels") or root
-    table = next((found for name in _LABELS if (found := child(folder, name))), None)
+    table = next((path for name in _LABELS if (path := child(folder, name))), None)
     if table is None:
         raise InputError(
             f"layout msp_podcast: no {_LABELS[0]} in {root / 'Labels'}; expected the release's "
@@ -165,11 +165,11 @@ def _splits(
 ) -> set[str]:
     given = options.get("splits", [])
     wanted = {given} if isinstance(given, str) else {str(name) for name in given}
-    known = {row["Split_Set"] for row in rows.values()} - {""}
-    for name in sorted(wanted - known):
+    parts = {row["Split_Set"] for row in rows.values()} - {""}
+    for name in sorted(wanted - parts):
         raise InputError(
             f"layout msp_podcast: splits: {table.name} has no part {name}; expected some of "
-            f"{', '.join(sorted(known)) or 'none, since it has no column Split_Set'}"
+            f"{', '.join(sorted(parts)) or 'none, since it has no column Split_Set'}"
         )
     return wanted
 

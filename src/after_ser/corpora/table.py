@@ -27,7 +27,7 @@ class Table(Corpus):
     table, or absolute) and `speaker`, which folds are made by; and, where known, `utt`, `session`,
     `gender` (female, male or empty), `language` (ISO 639-1), `text_id`, `label`, `valence`,
     `arousal`, `dominance`. Other columns are not read. An empty label is a clip nobody has
-    labelled yet. Without `utt`, a clip is called by its path without suffix, which stays the same
+    labelled yet. Without `utt`, a clip is named by its path without suffix, which stays the same
     when clips are added. There is no table of labels: class names are taken as they are, and the
     config's `labels` maps others.
     """

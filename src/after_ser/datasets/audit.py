@@ -34,16 +34,16 @@ def audit_folds(
     dropped (utt, ...). "violations" lists every broken guarantee in a line of its own: a clip,
     byte-identical or nearly identical clip on two sides; a test speaker or session in train or
     val; test clips of an extra corpus, dropped by balancing, or tested in two folds; clips that
-    are missing, unknown or there twice; an empty train or test. "warnings" lists what a reader
-    must know but the paper's protocol allows: classes missing from a split. Speakers shared by
+    are missing, unknown or listed twice; an empty train or test. "warnings" lists what the paper's
+    protocol allows but a reader must know: classes missing from a split. Speakers shared by
     train and val and sentences shared with train are counted, not forbidden.
     `injected` (utt, kind, source) names clips put in on purpose, which may be in train only, a
-    near-duplicate only with its source; they are no clips of their corpus in the counts.
+    near-duplicate only with its source; they do not count as clips of their corpus.
 
     With `split` "released" val and test are halves of one group: what they share of speakers,
-    sessions and near-duplicates is listed under "expected" and not a violation. In exchange, val
-    may share no speaker or session with train. With `split` "own" there is no test, val may share
-    no speaker with train, and labels are not looked at: there may be none.
+    sessions and near-duplicates is listed under "expected" and is not a violation. In exchange,
+    val may share no speaker or session with train. With `split` "own" there is no test, val may
+    share no speaker with train, and labels are ignored: there may be none.
     """
     violations: list[str] = []
     expected: list[str] = []
@@ -81,10 +81,10 @@ def audit_folds(
 
 def check_audit(audit: Mapping[str, Any], path: str | Path) -> None:
     """Raise InputError naming `path`, where the audit was written, if it found a violation."""
-    found = list(audit["violations"])
-    if found:
-        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-        raise InputError(f"the folds leak: {found[0]}{more}; expected none, see {path}")
+    violations = list(audit["violations"])
+    if violations:
+        more = f" (and {len(violations) - 1} more)" if len(violations) > 1 else ""
+        raise InputError(f"the folds leak: {violations[0]}{more}; expected none, see {path}")
 
 
 def _label_counts(rows: pd.DataFrame, classes: Sequence[str]) -> dict[str, int]:
@@ -105,7 +105,7 @@ class _FoldAudit:
         split: str,
     ) -> None:
         self.manifest, self.table, self.away, self.injected = manifest, table, away, injected
-        self.halves, self.own = split == "released", split == OWN
+        self.released, self.unlabelled = split == "released", split == OWN
         self.expected: list[str] = []
         self.target, self.classes = target, classes
         self.violations: list[str] = []
@@ -122,9 +122,9 @@ class _FoldAudit:
         self._check_completeness()
         counts = self._check_injected()
         test = self.splits["test"]
-        # by the paper's rule, train and val may share speakers; halves of one group with train not
-        apart = PAIRS if self.halves else PAIRS[1:]
-        speakers = PAIRS if self.own else apart
+        # in the paper's protocol train and val may share speakers; the released split's may not
+        apart = PAIRS if self.released else PAIRS[1:]
+        speakers = PAIRS if self.unlabelled else apart
         overlap = {
             "clips": self._overlap("utt", "the same clips are", forbidden=PAIRS),
             "duplicates": self._overlap("sha256", "byte-identical clips are", forbidden=PAIRS),
@@ -153,32 +153,34 @@ class _FoldAudit:
             },
         }
 
-    def _say(self, utts: Sequence[str], what: str) -> None:
+    def _complain(self, utts: Sequence[str], what: str) -> None:
         if utts:
             self.violations.append(f"{len(utts)} clips {what}, such as {sorted(utts)[0]}")
 
     def _check_completeness(self) -> None:
         """Every clip of the manifest is in one split or was dropped by balancing."""
         used, away = self.table["utt"], set(self.away["utt"])
-        known, test = set(self.manifest["utt"]) - set(self.injected["utt"]), self.splits["test"]
-        self._say(self.unknown, "are not in the manifest")
-        self._say(list(used[used.duplicated()]), "are listed twice")
-        self._say(list(known - set(used) - away), "are neither in a split nor balanced away")
-        self._say(list(away & set(used)), "are both in a split and balanced away")
-        self._say(list(away - known), "were balanced away but are not in the manifest")
+        clips, test = set(self.manifest["utt"]) - set(self.injected["utt"]), self.splits["test"]
+        self._complain(self.unknown, "are not in the manifest")
+        self._complain(list(used[used.duplicated()]), "are listed twice")
+        self._complain(list(clips - set(used) - away), "are neither in a split nor balanced away")
+        self._complain(list(away & set(used)), "are both in a split and balanced away")
+        self._complain(list(away - clips), "were balanced away but are not in the manifest")
         dropped = self.manifest[self.manifest["utt"].isin(away)]
         hit = dropped[dropped["speaker"].isin(set(test["speaker"]))]
-        self._say(list(hit["utt"]), "of the test speakers were balanced away")
-        self._say(list(test.loc[test["corpus"] != self.target, "utt"]), "of extra corpora in test")
+        self._complain(list(hit["utt"]), "of the test speakers were balanced away")
+        self._complain(
+            list(test.loc[test["corpus"] != self.target, "utt"]), "of extra corpora in test"
+        )
         if self.other:
             self.violations.append(f"unknown split {self.other[0]!r}, expected {', '.join(SPLITS)}")
         for name in SPLITS:
             rows = self.splits[name]
-            if self.own and rows.empty == (name != "test"):
+            if self.unlabelled and rows.empty == (name != "test"):
                 self.violations.append(f"{name} is {'empty' if rows.empty else 'not empty'}")
-            if rows.empty and name != "val" and not self.own:
+            if rows.empty and name != "val" and not self.unlabelled:
                 self.violations.append(f"{name} is empty")
-            for label in () if self.own else self.classes:
+            for label in () if self.unlabelled else self.classes:
                 if rows.empty or not (rows["label"] == label).any():
                     self.warnings.append(f"{name} has no clip of the class {label}")
 
@@ -187,10 +189,12 @@ class _FoldAudit:
         utts = {name: set(rows["utt"]) for name, rows in self.splits.items()}
         added = self.injected
         for name in ("val", "test"):
-            self._say(sorted(set(added["utt"]) & utts[name]), f"were injected and are in {name}")
+            self._complain(
+                sorted(set(added["utt"]) & utts[name]), f"were injected and are in {name}"
+            )
         here = added[added["utt"].isin(utts["train"])]
         alone = here[(here["source"] != "") & ~here["source"].isin(utts["train"])]
-        self._say(list(alone["utt"]), "are near-duplicates of clips that are not in train")
+        self._complain(list(alone["utt"]), "are near-duplicates of clips that are not in train")
         return {str(kind): int(count) for kind, count in here["kind"].value_counts().items()}
 
     def _overlap(
@@ -205,8 +209,8 @@ class _FoldAudit:
             if shared and pair in forbidden:
                 utt = self.splits[pair[1]].loc[self.splits[pair[1]][column] == shared[0], "utt"]
                 example = shared[0] if column in ("speaker", "session") else utt.iloc[0]
-                known = self.halves and (*pair, column) in OF_HALVES
-                (self.expected if known else self.violations).append(
+                allowed = self.released and (*pair, column) in OF_HALVES
+                (self.expected if allowed else self.violations).append(
                     f"{what} in both {pair[0]} and {pair[1]}: {len(shared)}, such as {example}"
                 )
         return counts
@@ -218,11 +222,11 @@ class _FoldAudit:
             rows = self.splits[part]
             sets[part] = (rows["corpus"] + "\t" + rows["text_id"])[rows["text_id"] != ""]
         shared = int(sets[name].isin(set(sets["train"])).sum())
-        known = len(sets[name])
+        with_text = len(sets[name])
         return {
             "clips": shared,
-            "clips_with_text": known,
-            "share": round(shared / known, 6) if known else None,
+            "clips_with_text": with_text,
+            "share": round(shared / with_text, 6) if with_text else None,
         }
 
     def _composition(self, name: str) -> dict[str, Any]:
@@ -235,10 +239,10 @@ class _FoldAudit:
             "labels": _label_counts(rows, self.classes),
             "corpora": {
                 str(corpus): {
-                    "clips": len(own),
-                    "speakers": int(own["speaker"].nunique()),
-                    "labels": _label_counts(own, self.classes),
+                    "clips": len(part),
+                    "speakers": int(part["speaker"].nunique()),
+                    "labels": _label_counts(part, self.classes),
                 }
-                for corpus, own in rows.groupby("corpus")
+                for corpus, part in rows.groupby("corpus")
             },
         }

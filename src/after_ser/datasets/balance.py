@@ -95,13 +95,14 @@ def _draw_class(clips: pd.DataFrame, count: int, source: tuple[str, str, int]) -
     corpora: dict[str, dict[str, list[str]]] = {}
     for utt, corpus, speaker in zip(clips["utt"], clips["corpus"], clips["speaker"], strict=True):
         corpora.setdefault(corpus, {}).setdefault(speaker, []).append(utt)
-    sizes = {corpus: sum(map(len, own.values())) for corpus, own in corpora.items()}
+    sizes = {corpus: sum(map(len, speakers.values())) for corpus, speakers in corpora.items()}
     drawn: set[str] = set()
     for corpus, quota in _shares(sizes, count, source).items():
-        own = corpora[corpus]
-        shares = _shares({speaker: len(utts) for speaker, utts in own.items()}, quota, source)
+        speakers = corpora[corpus]
+        counts = {speaker: len(utts) for speaker, utts in speakers.items()}
+        shares = _shares(counts, quota, source)
         for speaker, share in shares.items():
-            drawn.update(shuffled(own[speaker], *source)[:share])
+            drawn.update(shuffled(speakers[speaker], *source)[:share])
     return drawn
 
 

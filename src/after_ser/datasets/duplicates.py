@@ -1,4 +1,4 @@
-"""Clips that are there twice: byte for byte across corpora, and nearly within a speaker."""
+"""Repeated clips: byte for byte across corpora, and nearly within a speaker."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ def duplicate_reasons(clips: pd.DataFrame) -> dict[str, str]:
     """Return utt -> reason for every clip to drop because its bytes occur more than once.
 
     `clips` has utt, sha256, label ("" = not used), raw_label and reserved (bool), in order of
-    precedence: the first copy is kept. Copies with different labels are all dropped, since
-    nobody can say which is right; a label that is not used counts as a label of its own. A copy
-    of a clip reserved for backbone pre-training is dropped too: the backbone has heard it.
+    precedence: the first copy is kept. Copies with different labels are all dropped, since there is
+    no telling which is right; a label that is not used counts as a label of its own. A copy of a
+    clip reserved for backbone pre-training is dropped too: the backbone has heard it.
     """
     reasons: dict[str, str] = {}
     hashed = clips[clips["sha256"] != ""]
@@ -38,11 +38,11 @@ def near_duplicate_keys(clips: pd.DataFrame) -> pd.Series:
 
     Near-duplicates are taken to be clips of one speaker with the same sentence, label and
     duration to the microsecond: the same recording, saved again. Two takes of a sentence rarely
-    have one length (none of EmoDB's, 8 % of RAVDESS's clips, whose files end on video frames);
-    such a pair is treated alike, which only keeps it out of val. Needs the columns speaker,
-    text_id, label and duration_s; clips without a text id have no key.
+    have the same length (none of EmoDB's, 8 % of RAVDESS's clips, whose files end on video frames);
+    such a pair counts as near-duplicates too, which only keeps it out of val. Needs the columns
+    speaker, text_id, label and duration_s; clips without a text id have no key.
     """
     keys = clips["speaker"] + "\t" + clips["text_id"] + "\t" + clips["label"]
     keys = keys + "\t" + clips["duration_s"].astype(str)
-    known = (clips["text_id"] != "") & keys.duplicated(keep=False)
-    return keys.where(known, "")
+    shared = (clips["text_id"] != "") & keys.duplicated(keep=False)
+    return keys.where(shared, "")

@@ -65,7 +65,7 @@ def speaker_groups(target: pd.DataFrame, groups: int | None = None) -> list[list
     sorted by their first speaker.
     """
     speakers = target[["speaker", "gender"]].sort_values(["speaker", "gender"])
-    speakers = speakers.drop_duplicates("speaker", keep="last")  # a named gender beats none
+    speakers = speakers.drop_duplicates("speaker", keep="last")  # prefer a known gender
     if "" in set(speakers["speaker"]):
         clip = target.loc[target["speaker"] == "", "utt"].min()
         raise InputError(f"folds by speaker: clip {clip} has no speaker, expected one for each")
@@ -178,9 +178,9 @@ def _draw_val(
     source = ("val", dataset, fold)
     drawn: set[str] = set()
     for name, quota in zip(classes, allocate(total, sizes, lower, upper), strict=True):
-        own = pool[pool["label"] == name]
-        counts = own["corpus"].value_counts()
-        eligible = own[may[own.index]]
+        of_class = pool[pool["label"] == name]
+        counts = of_class["corpus"].value_counts()
+        eligible = of_class[may[of_class.index]]
         corpora = shuffled(counts.index, *source)
         spare = [int((eligible["corpus"] == corpus).sum()) for corpus in corpora]
         shares = allocate(quota, [int(counts[corpus]) for corpus in corpora], upper=spare)

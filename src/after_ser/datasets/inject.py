@@ -1,7 +1,7 @@
-"""Clips of no use, put into a dataset on purpose: near-duplicates and clips of a foreign corpus.
+"""Useless clips, put into a dataset on purpose: near-duplicates and clips of a foreign corpus.
 
-They belong to train splits only. Which of them a fold gets is decided by its own train split, so
-that a near-duplicate is never there without the clip it was made from.
+They belong to train splits only. A fold's train split decides which of them it gets, so that a
+near-duplicate never comes without the clip that it was made from.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ def foreign_rows(
     manifest: the corpus's own; names are prefixed with the corpus, labels are left empty.
     """
     speakers = manifest["speaker"]
-    held = speakers.notna() if reserved == "all" else speakers.isin([str(one) for one in reserved])
+    held = speakers.notna() if reserved == "all" else speakers.isin(list(map(str, reserved)))
     rows = manifest[~held]
 
     def prefixed(column: str) -> pd.Series:

@@ -1,7 +1,7 @@
 """The only fold of speech that nobody has labelled: val of its own speakers, the rest is the pool.
 
-No clip is held out for testing: there are no labels to test with. Labels are not looked at, so the
-fold is the same whether none, some or all clips have one.
+No clip is held out for testing: there are no labels to test with. Labels are ignored, so the fold
+is the same whether none, some or all clips have one.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ def make_own_fold(manifest: pd.DataFrame, dataset: str, val_share: float) -> Fol
     """Split a dataset into val and train; `balanced_away` are clips of val speakers not in val.
 
     val has floor(val_share * n + 0.5) of the n clips, or fewer. Its speakers are drawn until the
-    number comes nearest, and none of their clips is in train. Without speakers (fewer than two
-    named ones) clips are drawn, which proves less: whoever reports must say so. Raises InputError
+    count is closest, and none of their clips is in train. Without speakers (fewer than two
+    named ones) clips are drawn, which proves less; reports must say so. Raises InputError
     where nothing would be left for val or train.
     """
     clips = manifest.sort_values("utt").reset_index(drop=True)
@@ -52,9 +52,9 @@ def make_own_fold(manifest: pd.DataFrame, dataset: str, val_share: float) -> Fol
 
 
 def val_speakers(clips: pd.DataFrame, total: int, source: tuple[str, ...]) -> list[str]:
-    """Return the speakers of val, whose clips come as near to `total` as a random order allows.
+    """Return the speakers of val, whose clips come as close to `total` as a random order allows.
 
-    [] where fewer than two speakers are named. One speaker at least stays outside.
+    [] if fewer than two speakers are named. At least one speaker stays outside.
     """
     sizes = clips.loc[clips["speaker"] != "", "speaker"].value_counts().to_dict()
     if len(sizes) < 2:

@@ -1,7 +1,7 @@
-"""Reading the tables that steps hand to one another, and that users look into and may edit.
+"""Reading the tables that steps pass on, and that users may read and edit.
 
 A wrong row must stop the step that reads it: a clip of an unknown split would otherwise be left
-out, and a clip that is there twice would count twice.
+out, and a repeated clip would count twice.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ _Path = str | os.PathLike[str]
 def read_manifest(path: _Path, classes: Sequence[str] = ()) -> pd.DataFrame:
     """Return a dataset's manifest, every column as text; each clip once, its label of `classes`.
 
-    Without `classes` labels are not looked at. Raises InputError for anything else.
+    Without `classes` labels are ignored. Raises InputError for anything else.
     """
     needed = ("utt", "corpus", "path", "speaker", "label", "duration_s", "sha256")
     frame = read_tsv(path, columns=needed)
     _once(frame["utt"], path)
     if classes:
-        _known(frame["label"], classes, frame["utt"], path)
+        _expect_one_of(frame["label"], classes, frame["utt"], path)
     return frame
 
 
@@ -38,7 +38,7 @@ def read_fold(path: _Path, clips: Collection[str] | None = None) -> pd.DataFrame
     """Return utt and split of a fold; each clip once, in train, val or test, and one of `clips`."""
     frame = read_tsv(path, columns=("utt", "split"))
     _once(frame["utt"], path)
-    _known(frame["split"], _SPLITS, frame["utt"], path)
+    _expect_one_of(frame["split"], _SPLITS, frame["utt"], path)
     if clips is not None:
         foreign = sorted(set(frame["utt"]) - set(clips))
         if foreign:
@@ -52,7 +52,7 @@ def read_labelled(path: _Path, classes: Sequence[str]) -> pd.DataFrame:
     """Return what is labelled so far, as text; each clip once, its label of `classes`, not none."""
     frame = read_tsv(path, columns=("utt", "label", "acquired_in_round", "rank", "score"))
     _once(frame["utt"], path)
-    _known(frame["label"], classes, frame["utt"], path)
+    _expect_one_of(frame["label"], classes, frame["utt"], path)
     if frame.empty:
         raise InputError(f"{path} has no clip; expected at least one {_REMAKE}")
     return frame
@@ -81,10 +81,10 @@ def _once(utts: pd.Series, path: _Path) -> None:
         raise InputError(f"{Path(path)}: a clip {clip} {problem}; expected each once {_REMAKE}")
 
 
-def _known(values: pd.Series, known: Sequence[str], utts: pd.Series, path: _Path) -> None:
-    wrong = ~values.isin(list(known))
+def _expect_one_of(values: pd.Series, allowed: Sequence[str], utts: pd.Series, path: _Path) -> None:
+    wrong = ~values.isin(list(allowed))
     if wrong.any():
         raise InputError(
             f"{Path(path)}: clip {utts[wrong].iloc[0]} has {values.name} "
-            f"{values[wrong].iloc[0]!r}; expected one of {', '.join(known)} {_REMAKE}"
+            f"{values[wrong].iloc[0]!r}; expected one of {', '.join(allowed)} {_REMAKE}"
         )

@@ -26,5 +26,5 @@ def perturb(
         raise ValueError(f"{kind} made {result.dtype} {result.shape} of {waveform.shape}")
     if not np.isfinite(result).all():
         raise ValueError(f"{kind} at {level:g} made samples of {utt} that are not finite")
-    found: Waveform = result
-    return found
+    perturbed: Waveform = result
+    return perturbed

@@ -45,5 +45,5 @@ def coding(
     decoded, rate = soundfile.read(coded, dtype="float32")
     if rate != SAMPLE_RATE or len(decoded) != len(waveform):
         raise ValueError(f"Opus made {len(decoded)} samples at {rate} Hz of {len(waveform)}")
-    found: Waveform = decoded
-    return found
+    coded_waveform: Waveform = decoded
+    return coded_waveform

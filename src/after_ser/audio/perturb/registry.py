@@ -9,7 +9,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Registered:
+class Entry:
     """Where a perturbation is, what its level means, and the levels it takes (inclusive)."""
 
     path: str
@@ -22,18 +22,18 @@ class Registered:
 _PACKAGE = "after_ser.audio.perturb"
 
 PERTURBATIONS = {
-    "white": Registered(f"{_PACKAGE}.white:white", "white noise, SNR", "dB", -30, 60),
-    "babble": Registered(f"{_PACKAGE}.babble:babble", "babble of other clips, SNR", "dB", -30, 60),
-    "reverb": Registered(f"{_PACKAGE}.reverb:reverb", "reverberation, RT60", "s", 0.05, 10),
-    "telephone": Registered(
+    "white": Entry(f"{_PACKAGE}.white:white", "white noise, SNR", "dB", -30, 60),
+    "babble": Entry(f"{_PACKAGE}.babble:babble", "babble of other clips, SNR", "dB", -30, 60),
+    "reverb": Entry(f"{_PACKAGE}.reverb:reverb", "reverberation, RT60", "s", 0.05, 10),
+    "telephone": Entry(
         f"{_PACKAGE}.telephone:telephone", "telephone band, upper edge", "Hz", 1000, 3800
     ),
-    "coding": Registered(f"{_PACKAGE}.coding:coding", "Opus coding", "kbit/s", 6, 256),
+    "coding": Entry(f"{_PACKAGE}.coding:coding", "Opus coding", "kbit/s", 6, 256),
 }
 
 
 def perturbation(kind: str) -> Callable[..., Any]:
     """Return the function called `kind`; KeyError if unknown."""
     module, _, attribute = PERTURBATIONS[kind].path.partition(":")
-    found: Callable[..., Any] = getattr(import_module(module), attribute)
-    return found
+    function: Callable[..., Any] = getattr(import_module(module), attribute)
+    return function
