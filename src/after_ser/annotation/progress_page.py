@@ -62,26 +62,27 @@ def write_progress(
 ) -> None:
     """Write the page and the numbers on it (JSON) about the rounds in `folders`, 0, 1, 2…
 
-    speakers: of val clips, "" or nothing where not known. next_labelled: clips that are labelled
-    after the next planned round, None where none is planned; then a round as large as the last is
-    supposed. name: names the random source. Raises InputError as `read_round` does, and for
-    rounds that do not follow each other.
+    speakers: of val clips, "" or nothing if not known. next_labelled: number of labelled clips
+    after the next planned round; None if none is planned, and one as large as the last is assumed.
+    name: names the random source. Raises InputError as `read_round` does, and for rounds that do
+    not follow each other.
     """
     rounds = [read_round(folder, classes) for folder in folders]
-    if [one.index for one in rounds] != list(range(len(rounds))):
-        found = ", ".join(str(one.index) for one in rounds)
-        raise InputError(f"{page}: rounds {found}; expected 0, 1, 2… in this order")
-    curve = val_curve([one.val for one in rounds], speakers, *name)
-    labelled = [one.labelled for one in rounds]
+    indices = [finished.index for finished in rounds]
+    if indices != list(range(len(rounds))):
+        given = ", ".join(map(str, indices))
+        raise InputError(f"{page}: rounds {given}; expected 0, 1, 2… in this order")
+    curve = val_curve([finished.val for finished in rounds], speakers, *name)
+    labelled = [finished.labelled for finished in rounds]
     planned = next_labelled is not None
     if next_labelled is None:
         step = labelled[-1] - labelled[-2] if len(rounds) > 1 else 0
         next_labelled = min(labelled[-1] + step, rounds[-1].n_train)
     gain = expected_gain(np.array(labelled), curve.ua, curve.drawn, next_labelled, *name)
-    found_criteria = criteria(rounds, [float(value) for value in curve.ua])
-    content = _facts(rounds, curve, gain, planned, found_criteria)
+    by_name = criteria(rounds, [float(value) for value in curve.ua])
+    content = _facts(rounds, curve, gain, planned, by_name)
     write_json(facts, content)
-    write_text(page, _page(title, curve, gain, found_criteria, content))
+    write_text(page, _page(title, curve, gain, by_name, content))
 
 
 def _facts(
@@ -89,14 +90,14 @@ def _facts(
     curve: ValCurve,
     gain: Gain,
     planned: bool,
-    found: Mapping[str, Criterion],
+    by_name: Mapping[str, Criterion],
 ) -> dict[str, Any]:
     low, high = curve.band
     table = []
-    for index, one in enumerate(rounds):
+    for index, finished in enumerate(rounds):
         row: dict[str, Any] = {
-            "round": one.index,
-            "labelled": one.labelled,
+            "round": finished.index,
+            "labelled": finished.labelled,
             "ua": float(curve.ua[index]),
             "ci_low": float(low[index]),
             "ci_high": float(high[index]),
@@ -116,13 +117,13 @@ def _facts(
         "next": {**vars(gain), "planned": planned},
         "criteria": {
             name: {
-                "value": one.value,
-                "threshold": one.threshold,
-                "stop": one.met,
-                "note": one.note,
-                "history": list(one.history),
+                "value": criterion.value,
+                "threshold": criterion.threshold,
+                "stop": criterion.met,
+                "note": criterion.note,
+                "history": list(criterion.history),
             }
-            for name, one in found.items()
+            for name, criterion in by_name.items()
         },
     }
 
@@ -155,14 +156,17 @@ def _page(
     title: str,
     curve: ValCurve,
     gain: Gain,
-    found: Mapping[str, Criterion],
+    by_name: Mapping[str, Criterion],
     content: Mapping[str, Any],
 ) -> str:
     labelled = [row["labelled"] for row in content["rounds"]]
+    units = {name: _ABOUT[name][0] for name in by_name}
     with styled():
         images = {
             "curve": _image(curve_figure(labelled, curve, gain)),
-            "history": _image(criteria_figure(found, {name: _ABOUT[name][0] for name in found})),
+            "history": _image(
+                criteria_figure(by_name, {name: _ABOUT[name][0] for name in by_name})
+            ),
         }
     return render(
         "progress.html",
@@ -170,8 +174,8 @@ def _page(
         title=title,
         policy=_POLICY,
         last=content["rounds"][-1],
-        stop=sum(one.met is True for one in found.values()),
-        unknown=sum(one.met is None for one in found.values()),
+        stop=sum(criterion.met is True for criterion in by_name.values()),
+        unknown=sum(criterion.met is None for criterion in by_name.values()),
         about=_ABOUT,
         highest=CEILING,
         percent=_percent,
