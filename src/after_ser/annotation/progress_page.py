@@ -164,9 +164,7 @@ def _page(
     with styled():
         images = {
             "curve": _image(curve_figure(labelled, curve, gain)),
-            "history": _image(
-                criteria_figure(by_name, {name: _ABOUT[name][0] for name in by_name})
-            ),
+            "history": _image(criteria_figure(by_name, units)),
         }
     return render(
         "progress.html",
