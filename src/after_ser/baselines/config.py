@@ -18,6 +18,6 @@ class Baseline(Settings):
     method: Text = key(
         ...,
         "a method of the list below, the path of a Python file (relative to where `snakemake` is "
-        "started), or a dotted module. How to write one: [extending.md](extending.md)",
+        "started), or a dotted module. How to write one: [how-to-add.md](how-to-add.md)",
         "light_sernet",
     )

@@ -2,7 +2,7 @@
 
 A method that is not listed is a user's own: `method:` in the config is then the path of a Python
 file, or a dotted module, which says about itself what this list says about the others, in
-constants that are read without running it (`OPTIONS`, `VERSION`; docs/extending.md).
+constants that are read without running it (`OPTIONS`, `VERSION`; docs/how-to-add.md).
 """
 
 from __future__ import annotations
@@ -205,7 +205,7 @@ def load(method: str) -> Method:
         if not callable(getattr(module, needed, None)):
             raise InputError(
                 f"baseline {method}: there is no function {needed} in {place}; "
-                "expected fit and predict as in docs/extending.md"
+                "expected fit and predict as in docs/how-to-add.md"
             )
     return cast("Method", module)
 
