@@ -22,14 +22,14 @@ from material import CLASSES, SAMPLE_RATE, Material, material
 from transformers import Trainer, TrainingArguments, Wav2Vec2ForSequenceClassification
 from transformers.utils import logging
 
-from after_ser.backbone.latents import Latents, extract_latents
-from after_ser.backbone.load import normalise
 from after_ser.finetune.batches import epoch_batches, scoring_batches
-from after_ser.finetune.classifier import start_classifier
 from after_ser.finetune.precision import has_bf16
 from after_ser.finetune.predict import frames_per_batch
 from after_ser.finetune.round import load_clips
 from after_ser.finetune.train import fit
+from after_ser.model.classifier import start_classifier
+from after_ser.model.families.conv_encoder import normalise
+from after_ser.model.latents import Latents, extract_latents
 
 #: Clips and batch size: 64 as in the released code, where the memory of a laptop allows it.
 SIZES = {"toy": (12, 4), "small": (256, 64), "base": (48, 8)}

@@ -102,10 +102,10 @@ def child(pool: int, threads: int, folder: Path) -> dict[str, float]:
     import pandas as pd
     import torch
 
-    from after_ser.backbone.latents import INDEX, LATENTS, MEANS, Latents
-    from after_ser.backbone.save import save_pretraining_model
-    from after_ser.backbone.scratch import build_scratch
     from after_ser.finetune.round import Split, run_round
+    from after_ser.model.families.conv_encoder import save_model
+    from after_ser.model.latents import INDEX, LATENTS, MEANS, Latents
+    from after_ser.model.scratch import build_scratch
     from after_ser.runtime.atomic import write_tsv
     from after_ser.runtime.device import set_threads
 
@@ -126,7 +126,7 @@ def child(pool: int, threads: int, folder: Path) -> dict[str, float]:
     np.save(folder / MEANS, np.zeros((pool, 512), dtype=np.float32))
     write_tsv(folder / INDEX, pd.DataFrame({"utt": utts, "offset": offsets[:-1], "frames": frames}))
     (folder / "model").mkdir()
-    save_pretraining_model(build_scratch(_ARCHITECTURE, 0), folder / "model", True)
+    save_model(build_scratch(_ARCHITECTURE, 0), folder / "model", True)
     held, known = round(_SHARE_HELD_OUT * pool), round(_SHARE_LABELLED * pool)
     val, test, train = utts[:held], utts[held : 2 * held], utts[2 * held :]
     truth = {utt: classes[index % 4] for index, utt in enumerate(utts)}

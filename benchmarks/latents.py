@@ -10,12 +10,13 @@ import torch
 from harness import Figure, Setting, interleaved, main
 from material import CLASSES, Material, material
 
-from after_ser.backbone.encode import ClipEncoder
-from after_ser.backbone.latents import LATENTS, Latents, extract_latents
 from after_ser.finetune.batches import Clips
-from after_ser.finetune.classifier import start_classifier
 from after_ser.finetune.predict import predict
 from after_ser.finetune.round import load_clips
+from after_ser.model.classifier import start_classifier
+from after_ser.model.families.base import Stem
+from after_ser.model.latents import LATENTS, Latents, extract_latents
+from after_ser.model.registry import family_of
 
 SIZES = {"toy": 12, "small": 256, "base": 64}
 #: The part of a pool that a query takes, for the agreement of selections.
@@ -29,10 +30,10 @@ def measure(setting: Setting) -> Figure:
     for size in setting.sizes:
         given = material(setting, size, SIZES[size])
         folder = setting.folder / f"latents-{size}"
-        encoder = ClipEncoder(given.model, device)
+        stem = family_of(given.model).stem(given.model, device)
         extract_latents(given.model, given.manifest, None, folder, setting.device, setting.threads)
         ways = {
-            "running the CNN": lambda given=given, encoder=encoder: _exact(given, encoder),
+            "running the CNN": lambda given=given, stem=stem: _exact(given, stem),
             "reading the cache": lambda given=given, folder=folder: _read(given, folder),
         }
         figure.add(size, interleaved(ways, setting.repeats), "running the CNN")
@@ -42,15 +43,13 @@ def measure(setting: Setting) -> Figure:
             "megabytes_per_hour": round(
                 (folder / LATENTS).stat().st_size / 1e6 / given.seconds * 3600, 1
             ),
-            **_agreement(given, _exact(given, encoder), _read(given, folder), device),
+            **_agreement(given, _exact(given, stem), _read(given, folder), device),
         }
     return figure
 
 
-def _exact(given: Material, encoder: ClipEncoder) -> Clips:
-    return Clips(
-        given.utts, [encoder.encode(encoder.prepare(waveform)) for waveform in given.waveforms]
-    )
+def _exact(given: Material, stem: Stem) -> Clips:
+    return Clips(given.utts, [stem.encode(stem.prepare(waveform)) for waveform in given.waveforms])
 
 
 def _read(given: Material, folder: object) -> Clips:

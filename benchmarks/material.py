@@ -11,10 +11,11 @@ import numpy as np
 import soundfile
 from harness import Setting
 
-from after_ser.backbone.save import save_pretraining_model
-from after_ser.backbone.scratch import build_scratch
-from after_ser.cluster.work import BASE, Shape, shape_of
-from after_ser.plan.architecture import of_shape
+from after_ser.cluster.work import shape_of
+from after_ser.model.families.conv_encoder import save_model
+from after_ser.model.families.wav2vec2 import BASE, architecture_of
+from after_ser.model.scratch import build_scratch
+from after_ser.model.shape import Shape
 from after_ser.runtime.atomic import write_text
 
 SAMPLE_RATE = 16_000
@@ -31,7 +32,7 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
         **_CNN,
         **{"conv_dim": 192, "hidden_size": 256, "layers": 6, "heads": 4, "intermediate_size": 1024},
     },
-    "base": of_shape(BASE),
+    "base": architecture_of(BASE),
 }
 
 
@@ -64,7 +65,7 @@ def material(setting: Setting, size: str, clips: int) -> Material:
     """Return `clips` clips, real ones where there is data, and a model of this size."""
     folder = setting.folder / f"{size}-{clips}"
     (folder / "model").mkdir(parents=True)
-    save_pretraining_model(build_scratch(ARCHITECTURES[size], 0), folder / "model", True)
+    save_model(build_scratch(ARCHITECTURES[size], 0), folder / "model", True)
     waveforms = waves(setting.data, clips)
     utts = [f"clip{index:05d}" for index in range(clips)]
     for utt, waveform in zip(utts, waveforms, strict=True):

@@ -23,8 +23,8 @@ from transformers.models.wav2vec2.modeling_wav2vec2 import (
     _sample_negative_indices,
 )
 
-from after_ser.backbone.load import normalise
 from after_ser.finetune.precision import has_bf16
+from after_ser.model.families.conv_encoder import normalise
 from after_ser.tapt.clips import Clip
 from after_ser.tapt.settings import PretrainSettings
 from after_ser.tapt.train import measurable

@@ -18,16 +18,16 @@ import torch
 from harness import Figure, Row, Setting, interleaved, main, synchronise
 from material import ARCHITECTURES, CLASSES, SAMPLE_RATE, Material, material
 
-from after_ser.backbone.encode import ClipEncoder
-from after_ser.backbone.latents import Latents, extract_latents
-from after_ser.backbone.transformer import TransformerConfig
 from after_ser.cluster.rules import TRAINING
-from after_ser.cluster.work import Shape
-from after_ser.finetune.classifier import start_classifier
 from after_ser.finetune.precision import has_bf16
 from after_ser.finetune.predict import predict
 from after_ser.finetune.round import load_clips
 from after_ser.finetune.train import fit
+from after_ser.model.classifier import start_classifier
+from after_ser.model.families.wav2vec2_fast.transformer import TransformerConfig
+from after_ser.model.latents import Latents, extract_latents
+from after_ser.model.registry import family_of
+from after_ser.model.shape import Shape
 from after_ser.tapt.clips import Clip
 from after_ser.tapt.settings import PretrainSettings
 from after_ser.tapt.train import measurable
@@ -110,7 +110,7 @@ def _ways(
         one = load_clips(store, given.utts[:1])
     model = start_classifier(given.model, CLASSES, "mean-relu-linear", 0).to(device)
     model.bf16 = precision == "bf16"
-    encoder = ClipEncoder(given.model, device)
+    encoder = family_of(given.model).stem(given.model, device)
     prepared = [encoder.prepare(waveform) for waveform in given.waveforms]
     settings: dict[str, Any] = {
         **{"learning_rate": 1e-5, "batch_size": BATCH[size], "max_epochs": 1, "max_steps": 0},
@@ -161,7 +161,7 @@ def _ways(
         del ways["CNN, a clip at a time"]
     frames = [length * shape.frames_per_second for length in lengths]
     adapted_frames = batch.valid.sum(dim=1).tolist()
-    done = operations(shape, model.config, frames, adapted_frames)
+    done = operations(shape, TransformerConfig.of(model.body.described, ""), frames, adapted_frames)
     return ways, {name: done[name] for name in ways}
 
 

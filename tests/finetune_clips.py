@@ -7,12 +7,12 @@ import pandas as pd
 import torch
 from selfsupervised_clips import ARCH, GROUP_NORM
 
-from after_ser.backbone.latents import INDEX, LATENTS, MEANS
-from after_ser.backbone.save import save_pretraining_model
-from after_ser.backbone.scratch import build_scratch
 from after_ser.finetune.batches import Clips
 from after_ser.finetune.config import Protocol
 from after_ser.metrics import score
+from after_ser.model.families.conv_encoder import save_model
+from after_ser.model.latents import INDEX, LATENTS, MEANS
+from after_ser.model.scratch import build_scratch
 from after_ser.runtime.atomic import write_tsv
 
 CLASSES = ["anger", "neutral", "sad", "happy"]
@@ -45,7 +45,7 @@ def random_clips(count: int, seed: int = 0, shortest: int = 3, longest: int = 40
 
 def write_start(folder: Path, group_norm: bool = False, seed: int = 0) -> Path:
     model = build_scratch(GROUP_NORM if group_norm else ARCH, seed)
-    save_pretraining_model(model, folder, do_normalize=True)
+    save_model(model, folder, do_normalize=True)
     return folder
 
 

@@ -26,7 +26,7 @@ def gradients(inputs: Inputs) -> Floats:
 
     W is the number of the layer's weights and biases.
     """
-    clips, parameters = inputs.clips(inputs.pool), list(inputs.model.output.parameters())
+    clips, parameters = inputs.clips(inputs.pool), list(inputs.model.head.output.parameters())
     rows = np.zeros((len(clips.utts), sum(values.numel() for values in parameters)))
     for batch, latents, lengths in inputs.batches(clips):
         logits = inputs.model(latents, lengths)

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import soundfile
 
+from after_ser.model.families.wav2vec2 import Quantised, Wav2Vec2
 from after_ser.runtime.atomic import write_tsv
 from after_ser.tapt.clips import Clip
 from after_ser.tapt.settings import PretrainSettings
@@ -27,6 +28,19 @@ ARCH = {
     "negatives": 10,
 }
 GROUP_NORM = {**ARCH, "feat_extract_norm": "group", "do_stable_layer_norm": False}
+
+
+def around(model) -> Quantised:
+    """What TAPT makes of a Wav2Vec2ForPreTraining."""
+    return Quantised(model, Wav2Vec2(), True)
+
+
+def load_encoder(folder):
+    return Wav2Vec2().load_encoder(folder)[0]
+
+
+def load_pretraining_model(folder):
+    return Wav2Vec2().pretraining(folder).module
 
 
 def settings(**changes) -> PretrainSettings:

@@ -12,8 +12,8 @@ from after_ser.acquisition.query import make_query
 from after_ser.acquisition.registry import MODEL, STRATEGIES, Entry, Feature
 from after_ser.cluster.requests import Requests
 from after_ser.errors import InputError
-from after_ser.finetune.classifier import save_classifier, start_classifier
 from after_ser.finetune.embeddings import embed, mc_probabilities
+from after_ser.model.classifier import save_classifier, start_classifier
 
 POOL, LABELLED = (7, 2, 11, 5), (9, 0)
 GRADIENTS = Feature("gradients", "longest_gradient:gradients", MODEL)

@@ -6,19 +6,26 @@ import json
 import numpy as np
 import pytest
 import torch
-from selfsupervised_clips import ARCH, LENGTHS, waveform, write_clips, write_manifest
+from selfsupervised_clips import (
+    ARCH,
+    LENGTHS,
+    load_encoder,
+    load_pretraining_model,
+    waveform,
+    write_clips,
+    write_manifest,
+)
 from torch import nn
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 from transformers.models.wav2vec2.modeling_wav2vec2 import Wav2Vec2PreTrainedModel
 from workflow_runs import SUMMARIES, resolved, snakemake, tiny, write_config
 
-from after_ser.backbone.latents import Latents, extract_latents
-from after_ser.backbone.load import load_encoder, load_pretraining_model, normalise
-from after_ser.backbone.materialise import materialise_folder
-from after_ser.backbone.save import preprocessor
 from after_ser.errors import InputError
-from after_ser.finetune.classifier import start_classifier
 from after_ser.grid import cells, reserved_speakers, used_backbones
+from after_ser.model.classifier import start_classifier
+from after_ser.model.families.conv_encoder import normalise, preprocessor
+from after_ser.model.latents import Latents, extract_latents
+from after_ser.model.materialise import materialise_folder
 from after_ser.reporting.published import column_of
 from after_ser.runtime.atomic import write_json
 

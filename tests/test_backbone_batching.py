@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from after_ser.backbone.batching import StepSchedule, length_batches
+from after_ser.model.batching import StepSchedule, length_batches
 
 LENGTHS = np.random.default_rng(0).uniform(0.3, 12, size=97)
 

@@ -5,9 +5,9 @@ import torch
 from selfsupervised_clips import ARCH, GROUP_NORM
 from transformers.models.wav2vec2.modeling_wav2vec2 import Wav2Vec2FeatureEncoder
 
-from after_ser.backbone import cnn
-from after_ser.backbone.cnn import convolve, latents_of
-from after_ser.backbone.scratch import build_scratch
+from after_ser.model.families.wav2vec2_fast import cnn
+from after_ser.model.families.wav2vec2_fast.cnn import convolve, latents_of
+from after_ser.model.scratch import build_scratch
 
 #: Kernel and stride of every published wav2vec 2.0's layers, and odd ones.
 SHAPES = [(1, 10, 5), (1, 20, 10), (6, 3, 2), (6, 2, 2), (6, 4, 2), (6, 8, 4), (6, 7, 3), (6, 5, 1)]

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 from torch.nn.functional import scaled_dot_product_attention
 
-from after_ser.backbone import dropout as dropout_module
-from after_ser.backbone.dropout import Dropout, attention, dropout, quicken
+from after_ser.model.families.wav2vec2_fast import dropout as dropout_module
+from after_ser.model.families.wav2vec2_fast.dropout import Dropout, attention, dropout, quicken
 
 
 @pytest.fixture(autouse=True)

@@ -72,7 +72,7 @@ def fetch(endpoint, repo, out, home, **more):
     """Run it in a process of its own, since the hub's client reads the environment once."""
     code = (
         "import sys\n"
-        "from after_ser.backbone.materialise import materialise_hub\n"
+        "from after_ser.model.materialise import materialise_hub\n"
         "from after_ser.errors import InputError\n"
         "try:\n"
         "    materialise_hub(sys.argv[1], sys.argv[2], sys.argv[3])\n"

@@ -5,14 +5,13 @@ import json
 import numpy as np
 import pytest
 import torch
-from selfsupervised_clips import ARCH, GROUP_NORM, write_clips, write_manifest
+from selfsupervised_clips import ARCH, GROUP_NORM, load_encoder, write_clips, write_manifest
 
-from after_ser.backbone.latents import Latents, extract_latents
-from after_ser.backbone.load import load_encoder, normalise
-from after_ser.backbone.save import save_pretraining_model
-from after_ser.backbone.scratch import build_scratch
-from after_ser.backbone.waveform import read_samples, to_float
 from after_ser.errors import InputError
+from after_ser.model.families.conv_encoder import normalise, save_model
+from after_ser.model.latents import Latents, extract_latents
+from after_ser.model.scratch import build_scratch
+from after_ser.model.waveform import read_samples, to_float
 
 LENGTHS = [0.5, 1.2, 0.7, 0.02]
 
@@ -20,7 +19,7 @@ LENGTHS = [0.5, 1.2, 0.7, 0.02]
 @pytest.fixture(params=["layer", "group"])
 def extracted(tmp_path, request):
     model = build_scratch(ARCH if request.param == "layer" else GROUP_NORM, 0)
-    save_pretraining_model(model, tmp_path / "backbone", do_normalize=True)
+    save_model(model, tmp_path / "backbone", do_normalize=True)
     clips = write_clips(tmp_path / "audio", LENGTHS)
     write_manifest(tmp_path / "manifest.tsv", clips)
     extract_latents(tmp_path / "backbone", tmp_path / "manifest.tsv", None, tmp_path / "out", "cpu")

@@ -8,18 +8,12 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from selfsupervised_clips import ARCH, GROUP_NORM, waveform
+from selfsupervised_clips import ARCH, GROUP_NORM, load_encoder, load_pretraining_model, waveform
 
-from after_ser.backbone.load import (
-    load_encoder,
-    load_pretraining_model,
-    normalise,
-    wants_normalised,
-)
-from after_ser.backbone.materialise import materialise_folder, materialise_hub
-from after_ser.backbone.save import save_pretraining_model
-from after_ser.backbone.scratch import build_scratch
 from after_ser.errors import InputError
+from after_ser.model.families.conv_encoder import normalise, save_model, wants_normalised
+from after_ser.model.materialise import materialise_folder, materialise_hub
+from after_ser.model.scratch import build_scratch
 
 OLD_NAMES = {
     "parametrizations.weight.original0": "weight_g",
@@ -31,7 +25,7 @@ OLD_NAMES = {
 def saved(tmp_path):
     """A group-norm model like wav2vec2-base, and the folder it was saved in."""
     model = build_scratch(GROUP_NORM, 0)
-    save_pretraining_model(model, tmp_path / "saved", do_normalize=True)
+    save_model(model, tmp_path / "saved", do_normalize=True)
     return model, tmp_path / "saved"
 
 
@@ -66,7 +60,7 @@ def test_saved_models_load_back(saved):
 
 def test_saving_twice_gives_the_same_bytes(saved, tmp_path):
     model, folder = saved
-    save_pretraining_model(load_pretraining_model(folder), tmp_path / "again", do_normalize=True)
+    save_model(load_pretraining_model(folder), tmp_path / "again", do_normalize=True)
     for name in ("config.json", "model.safetensors", "preprocessor_config.json"):
         assert (folder / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
 
@@ -204,7 +198,7 @@ def test_unpinned_revisions_are_refused(tmp_path, revision):
 def test_layer_norm_models_ask_for_an_attention_mask(tmp_path):
     for arch, wanted in ((ARCH, True), (GROUP_NORM, False)):
         shutil.rmtree(tmp_path / "m", ignore_errors=True)
-        save_pretraining_model(build_scratch(arch, 0), tmp_path / "m", do_normalize=False)
+        save_model(build_scratch(arch, 0), tmp_path / "m", do_normalize=False)
         record = json.loads((tmp_path / "m" / "preprocessor_config.json").read_text())
         assert record["return_attention_mask"] is wanted
         assert not wants_normalised(tmp_path / "m")

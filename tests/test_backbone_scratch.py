@@ -4,9 +4,9 @@ import pytest
 import torch
 from selfsupervised_clips import ARCH, GROUP_NORM
 
-from after_ser.backbone.geometry import Geometry
-from after_ser.backbone.scratch import build_scratch
 from after_ser.errors import InputError
+from after_ser.model.geometry import Geometry
+from after_ser.model.scratch import build_scratch
 
 BASE = Geometry((10, 3, 3, 3, 3, 2, 2), (5, 2, 2, 2, 2, 2, 2))
 

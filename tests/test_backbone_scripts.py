@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pandas as pd
 from selfsupervised_clips import ARCH, LENGTHS, write_clips, write_manifest
 
-from after_ser.backbone.latents import Latents
+from after_ser.model.latents import Latents
 from after_ser.runtime.atomic import write_tsv
 
 SCRIPTS = Path(__file__).parents[1] / "workflow" / "scripts"

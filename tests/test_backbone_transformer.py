@@ -9,17 +9,17 @@ from functools import partial
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from selfsupervised_clips import ARCH
+from selfsupervised_clips import ARCH, load_encoder
 from torch.nn import functional
 from transformers import Wav2Vec2Config
 
-from after_ser.backbone import dropout as dropout_module
-from after_ser.backbone import transformer
-from after_ser.backbone.load import load_encoder
-from after_ser.backbone.save import save_pretraining_model
-from after_ser.backbone.scratch import build_scratch
-from after_ser.backbone.transformer import TransformerConfig, load_body
 from after_ser.errors import InputError
+from after_ser.model.families.conv_encoder import save_model
+from after_ser.model.families.wav2vec2_fast import dropout as dropout_module
+from after_ser.model.families.wav2vec2_fast import transformer
+from after_ser.model.families.wav2vec2_fast.transformer import TransformerConfig
+from after_ser.model.registry import family_of
+from after_ser.model.scratch import build_scratch
 from after_ser.runtime.atomic import write_json
 
 LENGTHS = [23, 9, 31, 31]
@@ -33,14 +33,18 @@ def start(request, tmp_path):
     with torch.no_grad():  # norms and biases of a new model are ones and zeros
         for parameter in model.parameters():
             parameter.add_(0.05 * torch.randn_like(parameter))
-    save_pretraining_model(model, tmp_path / "start", do_normalize=True)
+    save_model(model, tmp_path / "start", do_normalize=True)
     return tmp_path / "start"
+
+
+def load_body(start):
+    return family_of(start).body(start)
 
 
 def latents(body, lengths):
     torch.manual_seed(1)
     valid = torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]
-    return torch.randn(len(lengths), max(lengths), body.config.conv_dim[-1]), valid
+    return torch.randn(len(lengths), max(lengths), body.described["conv_dim"][-1]), valid
 
 
 def both(start, lengths, training):

@@ -10,9 +10,10 @@ import yaml
 from after_ser.cluster.nodes import Nodes
 from after_ser.cluster.requests import Request, Requests
 from after_ser.cluster.rules import RULES, Gpus
-from after_ser.cluster.work import BASE, LARGE, Speech, shape_of, speech_in, speech_of
+from after_ser.cluster.work import Speech, shape_of, speech_in, speech_of
 from after_ser.config import resolve
 from after_ser.errors import InputError
+from after_ser.model.families.wav2vec2 import BASE, LARGE
 
 ROOT = Path(__file__).parent.parent
 WILDCARDS = {

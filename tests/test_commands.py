@@ -8,8 +8,8 @@ import yaml
 from after_ser.__main__ import choose_preset, main, write_report
 from after_ser.config import resolve
 from after_ser.errors import InputError
-from after_ser.finetune.classifier import load_classifier
 from after_ser.grid import cells, robustness_cells
+from after_ser.model.classifier import load_classifier
 from after_ser.prune import prune
 
 ROOT = Path(__file__).parent.parent

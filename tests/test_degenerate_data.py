@@ -28,16 +28,16 @@ from workflow_runs import REPO, contents, snakemake, tiny, write_config
 from after_ser.acquisition import initial
 from after_ser.acquisition.budget import initial_count, queried_count
 from after_ser.audio.convert import convert_corpus
-from after_ser.backbone.save import save_tensors
 from after_ser.corpora.index import index_corpus
 from after_ser.datasets.folds import make_fold
 from after_ser.datasets.merge import merge_corpora
 from after_ser.datasets.released import make_released_fold
 from after_ser.errors import InputError
 from after_ser.finetune import train as train_module
-from after_ser.finetune.classifier import save_classifier, start_classifier
 from after_ser.finetune.train import fit
 from after_ser.metrics import score
+from after_ser.model.classifier import save_classifier, start_classifier
+from after_ser.model.save import save_tensors
 from after_ser.runtime.atomic import read_tsv, write_tsv
 from after_ser.runtime.script import run_script
 
@@ -221,7 +221,7 @@ def test_weights_that_overflow_behind_the_last_step_are_named(start, monkeypatch
 def test_a_model_that_is_not_finite_is_never_written(start, tmp_path):
     model = start_classifier(start, CLASSES, SETTINGS["head"], 7)
     with torch.no_grad():
-        model.output.bias[1] = float("inf")
+        model.head.output.bias[1] = float("inf")
     with pytest.raises(InputError, match="weight output.bias"):
         save_classifier(model, tmp_path / "m/model.safetensors", tmp_path / "m/config.json")
     with pytest.raises(InputError, match="weight w,"):

@@ -16,13 +16,13 @@ from transformers import Wav2Vec2ForSequenceClassification, pipeline
 from workflow_runs import REPO, copy_run
 
 from after_ser.__main__ import main
-from after_ser.backbone.waveform import read_samples, to_float
 from after_ser.export.calibration import rescaled
 from after_ser.export.choose import Wanted, choose, read_predictions, read_run, val_scores
 from after_ser.export.command import export
 from after_ser.finetune.batches import collate
-from after_ser.finetune.classifier import start_classifier
 from after_ser.grid import cells
+from after_ser.model.classifier import start_classifier
+from after_ser.model.waveform import read_samples, to_float
 from after_ser.runtime.atomic import read_json, read_tsv, write_json, write_tsv
 
 
@@ -71,8 +71,8 @@ def test_the_head_is_the_one_of_transformers(tmp_path):
     theirs = Wav2Vec2ForSequenceClassification.from_pretrained(folder, num_labels=4).eval()
     theirs.wav2vec2.feature_projection.load_state_dict(model.projection.state_dict())
     theirs.wav2vec2.encoder.load_state_dict(model.transformer.state_dict())
-    theirs.projector.load_state_dict(model.projector.state_dict())
-    theirs.classifier.load_state_dict(model.output.state_dict())
+    theirs.projector.load_state_dict(model.head.projector.state_dict())
+    theirs.classifier.load_state_dict(model.head.output.state_dict())
     clips = random_clips(5)
     latents, lengths = collate(clips.frames, torch.device("cpu"))
     with torch.inference_mode():
@@ -82,17 +82,17 @@ def test_the_head_is_the_one_of_transformers(tmp_path):
             states = theirs.projector(theirs.wav2vec2.encoder(hidden).last_hidden_state)
             expected = theirs.classifier(states.mean(dim=1))[0]
             torch.testing.assert_close(ours[row], expected, atol=1e-6, rtol=0)
-    assert ours.std() > 1e-4 and model.projector.out_features == 256
+    assert ours.std() > 1e-4 and model.head.projector.out_features == 256
     # drawn as transformers draws them, and from the seed alone
-    weights = model.projector.weight
+    weights = model.head.projector.weight
     assert (
         float(weights.detach().std()) == pytest.approx(0.02, rel=0.05)
-        and not model.output.bias.any()
+        and not model.head.output.bias.any()
     )
     again = start_classifier(folder, CLASSES, "sequence-classification", 3)
-    assert torch.equal(again.projector.weight, weights)
+    assert torch.equal(again.head.projector.weight, weights)
     other = start_classifier(folder, CLASSES, "sequence-classification", 4)
-    assert not torch.equal(other.output.weight, model.output.weight)
+    assert not torch.equal(other.head.output.weight, model.head.output.weight)
 
 
 def test_the_pipeline_says_what_the_run_said_calibrated(exported):

@@ -12,10 +12,10 @@ import numpy as np
 from packaging.requirements import Requirement
 from workflow_runs import copy_run
 
-from after_ser.backbone.waveform import read_samples
 from after_ser.export.calibration import rescaled
 from after_ser.export.choose import Wanted, choose, read_predictions, read_run
 from after_ser.export.command import export
+from after_ser.model.waveform import read_samples
 from after_ser.runtime.atomic import read_json, read_tsv
 
 PROGRAM = """

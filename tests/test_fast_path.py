@@ -1,5 +1,7 @@
 """Cached latents in batches against transformers' own classes on samples, one clip at a time.
 
+With the fast CPU path, and with `fast: false`, where transformers' own modules run.
+
 The plain way knows nothing of this project but the weights: soundfile reads a clip, transformers'
 feature extractor normalises it, and its model hears it alone, through CNN and transformer.
 """
@@ -18,25 +20,27 @@ from transformers import (
 
 from after_ser.acquisition.base import PoolView
 from after_ser.acquisition.registry import strategy
-from after_ser.backbone.latents import Latents, extract_latents
-from after_ser.backbone.load import quiet_transformers
-from after_ser.backbone.save import save_pretraining_model
-from after_ser.backbone.scratch import build_scratch
 from after_ser.finetune import predict as predict_module
 from after_ser.finetune import round as round_module
 from after_ser.finetune import train as train_module
 from after_ser.finetune.batches import collate
-from after_ser.finetune.classifier import start_classifier
 from after_ser.finetune.embeddings import embed
-from after_ser.finetune.heads import HEADS, SEQUENCE_CLASSIFICATION
 from after_ser.finetune.predict import predict
 from after_ser.finetune.round import load_clips
 from after_ser.finetune.train import fit
+from after_ser.model.classifier import start_classifier
+from after_ser.model.families.conv_encoder import ConvBody, save_model
+from after_ser.model.families.wav2vec2_fast.transformer import FastBody
+from after_ser.model.latents import Latents, extract_latents
+from after_ser.model.load import quiet_transformers
+from after_ser.model.registry import HEADS, family_of
+from after_ser.model.scratch import build_scratch
 from after_ser.tapt.clips import Clip
 
 #: Seconds of the clips: from two frames to a hundred, no two alike.
 SECONDS = [0.13, 4.1, 0.6, 2.3, 1.1, 0.31, 3.2, 0.9, 1.7, 0.45, 2.75, 1.4]
 TAKEN = 5
+SEQUENCE_CLASSIFICATION = "sequence-classification"
 #: The two ways add in another order, which is all that they may differ by.
 CLOSE = 2e-5
 NO_DROPOUT = {
@@ -48,11 +52,12 @@ NO_DROPOUT = {
 class Plain:
     """What transformers makes of the clips of a folder with the weights of a classifier."""
 
-    def __init__(self, folder, head):
+    def __init__(self, folder, head, fast=True):
         self.head = head
-        self.classifier = start_classifier(folder / "start", CLASSES, head, 5)
+        self.classifier = start_classifier(folder / "start", CLASSES, head, 5, fast=fast)
+        assert isinstance(self.classifier.body, FastBody if fast else ConvBody)
         with torch.no_grad():  # a new head says nearly the same of every clip
-            self.classifier.output.weight.mul_(20 if head == SEQUENCE_CLASSIFICATION else 4)
+            self.classifier.head.output.weight.mul_(20 if head == SEQUENCE_CLASSIFICATION else 4)
         extractor = Wav2Vec2FeatureExtractor.from_pretrained(folder / "start")
         self.inputs = []
         for clip in clips_of(folder):
@@ -65,8 +70,8 @@ class Plain:
         with quiet_transformers():
             self.model = kind.from_pretrained(folder / "start", **given).eval()
         if head == SEQUENCE_CLASSIFICATION:
-            self.model.projector.load_state_dict(self.classifier.projector.state_dict())
-            self.model.classifier.load_state_dict(self.classifier.output.state_dict())
+            self.model.projector.load_state_dict(self.classifier.head.projector.state_dict())
+            self.model.classifier.load_state_dict(self.classifier.head.output.state_dict())
 
     def pooled(self, values):
         """What the last linear layer is given of one clip alone, [1, its width]."""
@@ -82,7 +87,7 @@ class Plain:
         """[1, C] of one clip alone; where transformers has the head, its own class says it."""
         if self.head == SEQUENCE_CLASSIFICATION:
             return self.model(torch.as_tensor(values)[None]).logits
-        return self.classifier.output(self.pooled(values))
+        return self.classifier.head.output(self.pooled(values))
 
     def every(self, what):
         with torch.inference_mode():
@@ -105,7 +110,7 @@ def folder(request, tmp_path_factory):
     with torch.no_grad():  # norms and biases of a new model are ones and zeros
         for parameter in model.parameters():
             parameter.add_(0.08 * torch.randn(parameter.shape, generator=draws(parameter.numel())))
-    save_pretraining_model(model, folder / "start", do_normalize=True)
+    save_model(model, folder / "start", do_normalize=True)
     (folder / "audio").mkdir()
     for index, clip in enumerate(clips_of(folder)):
         # loud and quiet ones, and a constant that normalising takes away
@@ -133,11 +138,11 @@ def log_probabilities(logits):
 
 
 @pytest.mark.parametrize("head", HEADS)
-@pytest.mark.parametrize("frames_per_batch", [16_384, 120])
-def test_scores_are_those_of_the_plain_way(folder, head, frames_per_batch, monkeypatch):
+@pytest.mark.parametrize(("fast", "frames_per_batch"), [(1, 16_384), (1, 120), (0, 120)])
+def test_scores_are_those_of_the_plain_way(folder, head, fast, frames_per_batch, monkeypatch):
     """In one batch that is mostly padding, and in batches of clips of about the same length."""
     monkeypatch.setattr(predict_module, "FRAMES_PER_BATCH", frames_per_batch)
-    plain = Plain(folder, head)
+    plain = Plain(folder, head, fast)
     logits = plain.every(plain.logits)
     assert logits.std(axis=0).min() > 0.02, "the model tells clips apart"
     clips = cached(folder)
@@ -219,19 +224,20 @@ def expect_equal(own, theirs, scale):
         assert apart < 1e-4 * scale, (name, apart, scale)
 
 
+@pytest.mark.parametrize("fast", [True, False])
 @pytest.mark.parametrize("head", ["mean-relu-linear", SEQUENCE_CLASSIFICATION])
-def test_a_training_batch_has_the_gradient_of_the_plain_way(folder, head):
+def test_a_training_batch_has_the_gradient_of_the_plain_way(folder, head, fast):
     """Dropout is off in the checkpoint: both are in training mode."""
     chosen = [1, 5, 3, 9, 7]  # 4.1 s beside 0.31 s: most of the batch is padding
     targets = torch.tensor([0, 1, 2, 3, 1])
-    plain = Plain(folder, head)
+    plain = Plain(folder, head, fast)
     classifier, clips = plain.classifier.train(), cached(folder)
     latents, lengths = collate([clips.frames[index] for index in chosen], CPU)
     loss = torch.nn.functional.cross_entropy(classifier(latents, lengths), targets)
     loss.backward()
     own = gradients(classifier)
     assert not any(name.startswith("projection.") for name in own), "it is frozen"
-    output = {n: own.pop(f"output.{n}") for n in ("weight", "bias")}
+    output = {n: own.pop(f"head.output.{n}") for n in ("weight", "bias")}
     classifier.zero_grad(set_to_none=True)
 
     plain.model.train()
@@ -243,10 +249,13 @@ def test_a_training_batch_has_the_gradient_of_the_plain_way(folder, head):
         total += float(one.detach()) / len(chosen)
     assert float(loss.detach()) == pytest.approx(total, abs=CLOSE)
     theirs = {n.removeprefix("wav2vec2."): g for n, g in gradients(plain.model).items()}
-    last = plain.model.classifier if head == SEQUENCE_CLASSIFICATION else classifier.output
+    last = plain.model.classifier if head == SEQUENCE_CLASSIFICATION else classifier.head.output
     scale = float(last.weight.grad.abs().max())
     expect_equal(output, gradients(last), scale)
-    renamed = {name.replace("transformer.", "encoder.", 1): g for name, g in own.items()}
+    renamed = {
+        name.replace("transformer.", "encoder.", 1).removeprefix("head."): g
+        for name, g in own.items()
+    }
     assert len(renamed) > 40
     expect_equal(renamed, theirs, scale)
 
@@ -274,7 +283,7 @@ def test_a_batch_in_parts_has_the_gradient_of_the_batch(folder, weighted, monkey
     loss = torch.nn.functional.cross_entropy(classifier(*collate(frames, CPU)), targets, weights)
     loss.backward()
     whole = gradients(classifier)
-    scale = float(whole["output.weight"].abs().max())
+    scale = float(whole["head.output.weight"].abs().max())
     seen = []
 
     def counted(part, device):
@@ -312,7 +321,7 @@ def test_a_fit_reports_the_losses_of_the_plain_way(folder):
 def test_a_checkpoint_that_wants_raw_samples_gets_them(folder, tmp_path):
     """The preprocessor's file decides, as it does for transformers."""
     model = build_scratch({**ARCH, **NO_DROPOUT}, 1)
-    save_pretraining_model(model, tmp_path / "start", do_normalize=False)
+    save_model(model, tmp_path / "start", do_normalize=False)
     extract_latents(
         tmp_path / "start", folder / "manifest.tsv", None, tmp_path / "out", "cpu",
         precision="float32",
@@ -326,3 +335,37 @@ def test_a_checkpoint_that_wants_raw_samples_gets_them(folder, tmp_path):
             values = extractor(samples, sampling_rate=rate).input_values[0]
             expected = cnn(torch.as_tensor(values)[None])[0].T.numpy()
             np.testing.assert_allclose(latents.frames(clip.utt), expected, atol=CLOSE)
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_layers_are_the_hidden_states_of_transformers(folder, fast):
+    """All of them, in its order; padding changes none of a clip's own frames."""
+    body = family_of(folder / "start").body(folder / "start", fast)
+    clips, chosen = cached(folder), [1, 5, 3]
+    latents, lengths = collate([clips.frames[index] for index in chosen], CPU)
+    valid = torch.arange(latents.shape[1]) < lengths[:, None]
+    plain = Plain(folder, "mean-relu-linear")
+    with torch.inference_mode():
+        projected = body.project(latents)
+        states = body.layers(projected.clone(), valid)
+        assert torch.equal(states[-1], body.last(projected.clone(), valid))
+        for row, index in enumerate(chosen):
+            given = torch.as_tensor(plain.inputs[index])[None]
+            found = plain.model(given, output_hidden_states=True)
+            # in transformers 5 the last hidden state of a pre-norm model is without the final norm
+            theirs = [*found.hidden_states[:-1], found.last_hidden_state]
+            assert len(states) == len(theirs) == 4
+            for own, other in zip(states, theirs, strict=True):
+                assert float((own[row, : lengths[row]] - other[0]).abs().max()) < CLOSE
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_a_layer_that_is_skipped_in_training_has_the_state_before_it(tmp_path, fast):
+    save_model(
+        build_scratch({**ARCH, **NO_DROPOUT, "layers": 3, "layerdrop": 1.0}, 1), tmp_path, True
+    )
+    body = family_of(tmp_path).body(tmp_path, fast)
+    body.transformer.train()
+    states = body.layers(torch.randn(1, 9, ARCH["hidden_size"]), None)
+    assert len(states) == 4 and torch.equal(states[0], states[1])
+    assert torch.equal(states[1], states[2])

@@ -10,11 +10,9 @@ import torch
 from fewshot_study import ADAPT, EMOTIONS, PREFINETUNE, latents, manifest
 from finetune_clips import CPU, random_clips, write_start
 from safetensors.torch import load_file
+from selfsupervised_clips import load_encoder
 from stopped_training import crash, stop_at, terminate
 
-from after_ser.backbone.latents import Latents
-from after_ser.backbone.load import load_encoder
-from after_ser.backbone.transformer import load_body
 from after_ser.fewshot import prefinetune as module
 from after_ser.fewshot.adapt import SCORES, adapt_speaker
 from after_ser.fewshot.draws import draw_tasks
@@ -23,6 +21,8 @@ from after_ser.fewshot.optimise import few_shot_training, linear_rate, steps_of
 from after_ser.fewshot.prefinetune import prefinetune
 from after_ser.fewshot.sources import split_source
 from after_ser.finetune.batches import collate
+from after_ser.model.latents import Latents
+from after_ser.model.registry import family_of
 
 FILES = ("config.json", "model.safetensors", "preprocessor_config.json", "heads.safetensors",
          "log.tsv", "summary.json")  # fmt: skip
@@ -88,7 +88,7 @@ def test_batches_are_in_proportion_to_the_corpora_and_hold_every_clip_once(study
 
 def test_the_loss_of_an_ignorant_head_is_one_for_any_number_of_classes(study):
     classes = {"two": ["a", "b"], "seven": list("abcdefg")}
-    model = MultiTask(load_body(study[0]), classes, "test").eval()
+    model = MultiTask(family_of(study[0]).body(study[0]), classes, "test").eval()
     for head in model.heads.values():
         torch.nn.init.zeros_(head.weight)
         torch.nn.init.zeros_(head.bias)
@@ -105,7 +105,9 @@ def test_the_loss_of_an_ignorant_head_is_one_for_any_number_of_classes(study):
 
 
 def test_a_loss_moves_its_own_head_and_the_transformer_and_nothing_else(study):
-    model = MultiTask(load_body(study[0]), {"x": ["a", "b"], "y": ["c", "d"]}, "test")
+    model = MultiTask(
+        family_of(study[0]).body(study[0]), {"x": ["a", "b"], "y": ["c", "d"]}, "test"
+    )
     clips = collate(random_clips(4).frames, CPU)
     model.loss(*clips, torch.tensor([0, 1, 0, 1]), "x").backward()
     moved = {name for name, p in model.named_parameters() if p.grad is not None and p.grad.any()}
@@ -119,7 +121,7 @@ def test_every_head_is_trained(study, trained):
     start, _, stores, _ = study
     heads = load_file(trained / "heads.safetensors")
     classes = {"big": ["A", "H", "N", "S"], "small": ["anger", "panic"]}
-    fresh = MultiTask(load_body(start), classes, "prefinetune", 0).state_dict()
+    fresh = MultiTask(family_of(start).body(start), classes, "prefinetune", 0).state_dict()
     assert set(heads) == {name for name in fresh if name.startswith("heads.")}
     assert len(heads) == 4
     for name, value in heads.items():

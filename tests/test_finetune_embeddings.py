@@ -7,9 +7,9 @@ from finetune_clips import CLASSES, CPU, random_clips, write_start
 
 from after_ser.errors import InputError
 from after_ser.finetune.batches import Clips
-from after_ser.finetune.classifier import HEADS, start_classifier
 from after_ser.finetune.embeddings import _channel_masks, embed, mc_probabilities
 from after_ser.finetune.predict import predict
+from after_ser.model.classifier import start_classifier
 
 
 @pytest.fixture(scope="module")
@@ -19,14 +19,14 @@ def start(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def model(start):
-    return start_classifier(start, CLASSES, HEADS[0], 1)
+    return start_classifier(start, CLASSES, "mean-relu-linear", 1)
 
 
 def test_embeddings_are_what_the_linear_layer_turns_into_the_probabilities(model):
     clips = random_clips(13)
     found = embed(model, clips, CPU)
     np.testing.assert_allclose(found.probs, predict(model, clips, CPU), atol=1e-7)
-    logits = model.output(torch.from_numpy(found.embeddings).float())
+    logits = model.head.output(torch.from_numpy(found.embeddings).float())
     again = torch.softmax(logits.double(), dim=1).detach().numpy()
     np.testing.assert_allclose(again, found.probs, atol=1e-6)
 
@@ -74,7 +74,7 @@ def test_masks_are_per_channel_and_shared_over_clips_and_time(model):
 
 
 def test_a_backbone_without_dropout_is_refused_in_one_line(start):
-    plain = start_classifier(start, CLASSES, HEADS[0], 1)
+    plain = start_classifier(start, CLASSES, "mean-relu-linear", 1)
     for module in plain.transformer.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
@@ -87,7 +87,7 @@ def test_the_embedding_is_what_the_last_layer_sees_behind_a_projector(start):
     clips = random_clips(6)
     found = embed(model, clips, CPU)
     assert found.embeddings.shape == (6, 256)
-    weight, bias = (value.detach().double().numpy() for value in model.output.parameters())
+    weight, bias = (value.detach().double().numpy() for value in model.head.output.parameters())
     logits = found.embeddings @ weight.T + bias
     odds = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     np.testing.assert_allclose(found.probs, odds, atol=1e-6)

@@ -5,14 +5,14 @@ import pytest
 import torch
 from finetune_clips import CLASSES, CPU, SETTINGS, labels, random_clips, write_latents, write_start
 
-from after_ser.backbone.latents import Latents
 from after_ser.errors import InputError
 from after_ser.finetune import precision
 from after_ser.finetune.batches import collate
-from after_ser.finetune.classifier import start_classifier
 from after_ser.finetune.precision import uses_bf16
 from after_ser.finetune.round import Split, run_round
 from after_ser.finetune.train import add_gradients
+from after_ser.model.classifier import start_classifier
+from after_ser.model.latents import Latents
 
 HEAD = "mean-relu-linear"
 

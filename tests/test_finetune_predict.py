@@ -9,13 +9,9 @@ from finetune_clips import CLASSES, CPU, random_clips, write_start
 
 from after_ser.finetune import predict as predict_module
 from after_ser.finetune.batches import Clips
-from after_ser.finetune.classifier import (
-    HEADS,
-    load_classifier,
-    save_classifier,
-    start_classifier,
-)
 from after_ser.finetune.predict import predict
+from after_ser.model.classifier import load_classifier, save_classifier, start_classifier
+from after_ser.model.registry import HEADS
 
 
 @pytest.fixture(scope="module", params=["layer norm", "group norm"])
@@ -40,7 +36,7 @@ def test_predictions_depend_neither_on_the_batch_nor_on_the_order(start, head, m
 
 
 def test_scoring_is_not_cropped_and_drops_nothing_out(start):
-    model = start_classifier(start, CLASSES, HEADS[0], 1)
+    model = start_classifier(start, CLASSES, "mean-relu-linear", 1)
     model.train()
     long = random_clips(1, shortest=900, longest=900)
     first = predict(model, long, CPU)
@@ -51,7 +47,7 @@ def test_scoring_is_not_cropped_and_drops_nothing_out(start):
 
 
 def test_no_clip_gives_no_prediction(start):
-    model = start_classifier(start, CLASSES, HEADS[0], 1)
+    model = start_classifier(start, CLASSES, "mean-relu-linear", 1)
     assert predict(model, Clips([], []), CPU).shape == (0, 4)
 
 
@@ -61,7 +57,7 @@ def test_saving_and_loading_gives_identical_predictions(start, head, tmp_path):
     weights, config = tmp_path / "model.safetensors", tmp_path / "config.json"
     save_classifier(model, weights, config)
     again = load_classifier(weights, config)
-    assert again.classes == CLASSES and again.head == head
+    assert again.classes == CLASSES and again.head_name == head
     clips = random_clips(9)
     np.testing.assert_array_equal(predict(again, clips, CPU), predict(model, clips, CPU))
     described = json.loads(config.read_text(encoding="utf-8"))
@@ -71,7 +67,7 @@ def test_saving_and_loading_gives_identical_predictions(start, head, tmp_path):
 def test_a_saved_model_with_a_missing_weight_is_refused(start, tmp_path):
     from safetensors.torch import load_file, save_file
 
-    model = start_classifier(start, CLASSES, HEADS[0], 1)
+    model = start_classifier(start, CLASSES, "mean-relu-linear", 1)
     weights, config = tmp_path / "model.safetensors", tmp_path / "config.json"
     save_classifier(model, weights, config)
     tensors = load_file(weights)
@@ -83,14 +79,18 @@ def test_a_saved_model_with_a_missing_weight_is_refused(start, tmp_path):
 
 def test_the_head_is_drawn_by_its_own_seed(start):
     state = torch.get_rng_state()
-    first = start_classifier(start, CLASSES, HEADS[0], 1).output.weight
+    first = start_classifier(start, CLASSES, "mean-relu-linear", 1).head.output.weight
     torch.set_rng_state(state)
     torch.rand(7)
-    assert torch.equal(first, start_classifier(start, CLASSES, HEADS[0], 1).output.weight)
-    assert not torch.equal(first, start_classifier(start, CLASSES, HEADS[0], 2).output.weight)
+    assert torch.equal(
+        first, start_classifier(start, CLASSES, "mean-relu-linear", 1).head.output.weight
+    )
+    assert not torch.equal(
+        first, start_classifier(start, CLASSES, "mean-relu-linear", 2).head.output.weight
+    )
 
 
 def test_the_two_heads_differ_in_where_the_relu_is(start):
     clips = random_clips(6)
-    one, two = (start_classifier(start, CLASSES, head, 1) for head in HEADS[:2])
+    one, two = (start_classifier(start, CLASSES, head, 1) for head in list(HEADS)[:2])
     assert np.abs(predict(one, clips, CPU) - predict(two, clips, CPU)).max() > 1e-4

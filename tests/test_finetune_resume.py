@@ -7,9 +7,9 @@ import torch
 from finetune_clips import CLASSES, CPU, SETTINGS, labels, random_clips, write_latents, write_start
 from stopped_training import crash, stop_at, terminate
 
-from after_ser.backbone.latents import Latents
 from after_ser.finetune import round as round_module
 from after_ser.finetune.round import read_split, round_identity, run_round
+from after_ser.model.latents import Latents
 from after_ser.runtime.environment import CHECKPOINT_MINUTES
 from after_ser.runtime.progress import Progress
 from after_ser.runtime.termination import Termination

@@ -7,17 +7,21 @@ import torch
 from finetune_clips import CLASSES, CPU, labels, write_start
 from selfsupervised_clips import write_clips, write_manifest
 
-from after_ser.backbone.encode import ClipEncoder
-from after_ser.backbone.latents import Latents, extract_latents
 from after_ser.finetune import robustness as module
-from after_ser.finetune.classifier import start_classifier
 from after_ser.finetune.predict import predict
 from after_ser.finetune.robustness import CLEAN, COLUMNS, ClipFiles, robustness
 from after_ser.finetune.round import load_clips
 from after_ser.metrics import score
+from after_ser.model.classifier import start_classifier
+from after_ser.model.latents import Latents, extract_latents
+from after_ser.model.registry import family_of
 
 SECONDS = [0.4 + 0.1 * index for index in range(14)]
 CONDITIONS = {"white": [20, 0], "babble": [5], "reverb": [0.3], "telephone": [3400]}
+
+
+def stem_of(world):
+    return family_of(world["start"]).stem(world["start"], CPU)
 
 
 @pytest.fixture(scope="module", params=["layer", "group"])
@@ -45,8 +49,8 @@ def fitted(world, seed):
     with torch.no_grad():  # logits around 0 and of spread 2, so that predictions differ
         logits = torch.log(torch.from_numpy(predict(model, clips, CPU)))
         scale = 2 / logits.std(dim=0).mean()
-        model.output.bias.copy_(scale * (model.output.bias - logits.mean(dim=0)))
-        model.output.weight.mul_(scale)
+        model.head.output.bias.copy_(scale * (model.head.output.bias - logits.mean(dim=0)))
+        model.head.output.weight.mul_(scale)
     probs = predict(model, clips, CPU)
     assert len(set(probs.argmax(axis=1))) > 2
     columns = {f"p_{name}": [f"{p:.9g}" for p in probs[:, i]] for i, name in enumerate(CLASSES)}
@@ -58,7 +62,7 @@ def fitted(world, seed):
 def run(world, model, recorded, ua, conditions=CONDITIONS):
     return robustness(
         model=model,
-        encoder=ClipEncoder(world["start"], CPU),
+        stem=stem_of(world),
         conditions=conditions,
         recorded=recorded,
         recorded_ua=ua,
@@ -91,7 +95,7 @@ def test_noise_reaches_the_model(world, monkeypatch):
 
     monkeypatch.setattr(module, "score", spy)
     module.robustness(
-        model=model, encoder=ClipEncoder(world["start"], CPU), conditions=CONDITIONS,
+        model=model, stem=stem_of(world), conditions=CONDITIONS,
         recorded=recorded, recorded_ua=found["ua"], device=CPU,
         **{name: world[name] for name in ("test", "truth", "paths", "others")},
     )  # fmt: skip

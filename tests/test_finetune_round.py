@@ -16,10 +16,10 @@ from finetune_clips import (
     write_start,
 )
 
-from after_ser.backbone.latents import Latents
 from after_ser.finetune import round as round_module
 from after_ser.finetune.round import Split, read_split, run_round, write_round
 from after_ser.metrics import score
+from after_ser.model.latents import Latents
 from after_ser.runtime.atomic import read_tsv
 
 PARTS = {"train": slice(0, 16), "val": slice(16, 22), "test": slice(22, 30)}

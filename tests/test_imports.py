@@ -21,7 +21,7 @@ LAYERS = (
     "learn",
     # the method, in the order in which data flows
     "corpora audio",
-    "datasets backbone",
+    "datasets model",
     "tapt finetune",
     "acquisition",
     # the configuration; what it reads of the studies is light and stands with it
@@ -63,7 +63,7 @@ def imports(root):
 
 
 def place(module):
-    """Return (layer, package) of a module, e.g. (4, "backbone") of after_ser.backbone.load."""
+    """Return (layer, package) of a module, e.g. (4, "model") of after_ser.model.load."""
     names = module.split(".")[1:]
     for length in range(len(names), 0, -1):
         name = ".".join(names[:length])
@@ -96,8 +96,8 @@ def test_no_import_runs_back_up_or_in_a_circle():
 @pytest.mark.parametrize(
     ("files", "wrong"),
     [
-        ({"backbone/load.py": "import after_ser.reporting.table"}, "after_ser.reporting.table"),
-        ({"backbone/load.py": "def f():\n    from after_ser import grid"}, "after_ser.grid"),
+        ({"model/load.py": "import after_ser.reporting.table"}, "after_ser.reporting.table"),
+        ({"model/load.py": "def f():\n    from after_ser import grid"}, "after_ser.grid"),
         (
             {"evaluation/a.py": "if TYPE_CHECKING:\n    from after_ser.fewshot.adapt import x"},
             "after_ser.fewshot.adapt",

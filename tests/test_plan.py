@@ -12,12 +12,13 @@ from workflow_runs import REPO, TINY, tiny
 
 from after_ser.cluster.requests import Requests
 from after_ser.cluster.rules import RULES, SAME_WORK
-from after_ser.cluster.work import BASE, LARGE, shape_of
+from after_ser.cluster.work import shape_of
 from after_ser.config import resolve
 from after_ser.errors import InputError
+from after_ser.model.families.wav2vec2 import BASE, LARGE, architecture_of
+from after_ser.model.registry import family_named
 from after_ser.plan import command
 from after_ser.plan.actual import finished_jobs
-from after_ser.plan.architecture import architecture, of_shape
 from after_ser.plan.calibration import Speeds, calibrate, what_is_measured
 from after_ser.plan.cost import Cost, cost_of
 from after_ser.plan.jobs import PlannedJob, planned_jobs
@@ -121,9 +122,9 @@ def test_rules_that_repeat_another_one_are_known():
 
 def test_architectures_have_the_size_of_the_backbone():
     for shape in (BASE, LARGE):
-        assert shape_of({"scratch": of_shape(shape)}) == shape
+        assert shape_of({"scratch": architecture_of(shape)}) == shape
     own = tiny()["backbones"]["toy"]
-    assert architecture(own) == own["scratch"]
+    assert family_named(own).architecture(own) == own["scratch"]
 
 
 def test_the_plan_of_tiny_is_snakemakes(tmp_path, monkeypatch, capfd):

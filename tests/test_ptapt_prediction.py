@@ -7,15 +7,14 @@ import pytest
 import torch
 from ptapt_clips import CLASSES, SEED, states_settings, write_emotions
 from safetensors.torch import load_file
-from selfsupervised_clips import ARCH, GROUP_NORM, settings
+from selfsupervised_clips import ARCH, GROUP_NORM, around, load_pretraining_model, settings
 from stopped_training import crash, stop_at, terminate
 from test_tapt_objectives import toy_batch, toy_output
 
-from after_ser.backbone.geometry import Geometry
-from after_ser.backbone.load import load_pretraining_model
-from after_ser.backbone.save import save_pretraining_model
-from after_ser.backbone.scratch import build_scratch
 from after_ser.errors import InputError
+from after_ser.model.families.conv_encoder import normalise, save_model
+from after_ser.model.geometry import Geometry
+from after_ser.model.scratch import build_scratch
 from after_ser.ptapt.cluster import cluster_states, kmeans
 from after_ser.ptapt.states import load_states
 from after_ser.ptapt.train import train_states
@@ -39,7 +38,7 @@ def made(tmp_path_factory):
     states = states_settings(steps=6)
     train_states(clips, labels, CLASSES, states, SEED, folder / "ptapt", folder / "s", "cpu")
     cluster_states(folder / "ptapt", clips, SIZES, 5, SEED, folder / "ptapt", "cpu")
-    save_pretraining_model(build_scratch(GROUP_NORM, 0), folder / "backbone", do_normalize=True)
+    save_model(build_scratch(GROUP_NORM, 0), folder / "backbone", do_normalize=True)
     return folder, clips
 
 
@@ -127,9 +126,9 @@ def test_a_batch_has_the_labels_of_its_crops(made):
     targets = PseudoLabels(folder / "ptapt")
     geometry = Geometry.of(build_scratch(ARCH, 0).config)
     given = settings(objective="p-tapt", crop_s=0.4)
-    batches = Batches(clips, given, geometry, True, TAPT, targets)
+    batches = Batches(clips, given, geometry, normalise, TAPT, targets)
     batch = batches.make(3)
-    plain = Batches(clips, given, geometry, True, TAPT).make(3)
+    plain = Batches(clips, given, geometry, normalise, TAPT).make(3)
     assert torch.equal(batch.waveforms, plain.waveforms) and plain.targets is None
     epoch = batches._schedule.batch(3)[0]
     starts = {clip.utt: batches._start(index, epoch) for index, clip in enumerate(clips)}
@@ -141,9 +140,9 @@ def test_a_batch_has_the_labels_of_its_crops(made):
 
 
 def test_the_heads_have_the_published_number_of_weights():
-    config = build_scratch(ARCH, 0).config
-    config.hidden_size = 768
-    objective = build_objective("p-tapt", config, 0, sizes=(64, 512, 4096))
+    model = around(build_scratch(ARCH, 0))
+    model.body.width = 768
+    objective = build_objective("p-tapt", model, 0, sizes=(64, 512, 4096))
     counts = [sum(p.numel() for p in head.parameters()) for head in objective.heads]
     assert counts == [213_312, 328_448, 1_249_536]
     assert [round(count / 1e6, 2) for count in counts] == [0.21, 0.33, 1.25]
@@ -152,7 +151,7 @@ def test_the_heads_have_the_published_number_of_weights():
 def test_the_loss_is_the_sum_of_cross_entropies_at_masked_frames():
     batch, sizes = toy_batch(), (4, 7)
     output = toy_output(batch)
-    objective = build_objective("p-tapt", build_scratch(ARCH, 0).config, 0, sizes=sizes)
+    objective = build_objective("p-tapt", around(build_scratch(ARCH, 0)), 0, sizes=sizes)
     labels = np.random.default_rng(0).integers(0, 4, size=(*batch.valid.shape, 2))
     value, parts = objective.loss(output, with_targets(batch, labels))
     expected = 0.0
@@ -235,7 +234,7 @@ def test_the_registry_says_that_it_uses_labels_and_it_stands_alone():
     with pytest.raises(InputError, match="expected p-tapt by itself"):
         check_objective("p-tapt+eq1")
     with pytest.raises(InputError, match="without pseudo-labels"):
-        build_objective("p-tapt", build_scratch(ARCH, 0).config, 0)
+        build_objective("p-tapt", around(build_scratch(ARCH, 0)), 0)
 
 
 @pytest.mark.parametrize("length,expected", [(100, 2), (60, 2), (59, 1), (20, 1)])

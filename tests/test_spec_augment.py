@@ -9,8 +9,8 @@ from finetune_clips import CLASSES, random_clips, write_start
 
 from after_ser.errors import InputError
 from after_ser.finetune.batches import collate
-from after_ser.finetune.classifier import load_classifier, save_classifier, start_classifier
-from after_ser.finetune.spec_augment import span_masks, spec_augment
+from after_ser.model.classifier import load_classifier, save_classifier, start_classifier
+from after_ser.model.spec_augment import span_masks, spec_augment
 
 CPU = torch.device("cpu")
 

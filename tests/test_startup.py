@@ -9,12 +9,13 @@ import pytest
 import torch
 from finetune_clips import CPU, random_clips, write_latents, write_start
 
-from after_ser.backbone.latents import Latents
 from after_ser.finetune import round as round_module
 from after_ser.finetune.batches import Clips, first_frames
-from after_ser.finetune.classifier import start_classifier
 from after_ser.finetune.predict import predict
 from after_ser.finetune.round import load_clips
+from after_ser.model.classifier import start_classifier
+from after_ser.model.latents import Latents
+from after_ser.model.registry import family_of
 from after_ser.runtime.adam import Adam
 from after_ser.runtime.device import make_deterministic
 
@@ -22,7 +23,7 @@ FIT = """
 import sys
 import torch
 from after_ser.runtime.adam import Adam
-from after_ser.finetune.classifier import start_classifier
+from after_ser.model.classifier import start_classifier
 from after_ser.finetune.round import run_round
 from after_ser.runtime.device import make_deterministic
 from pathlib import Path
@@ -96,9 +97,7 @@ def test_a_model_that_is_built_to_be_loaded_draws_nothing(tmp_path):
     write_start(tmp_path)
     torch.manual_seed(3)
     before = torch.get_rng_state()
-    from after_ser.backbone.transformer import load_body
-
-    body = load_body(tmp_path)
+    body = family_of(tmp_path).body(tmp_path)
     assert torch.equal(torch.get_rng_state(), before)
     assert all(not value.is_meta for value in body.transformer.state_dict().values())
 

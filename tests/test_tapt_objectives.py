@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from selfsupervised_clips import ARCH, GROUP_NORM, settings
+from selfsupervised_clips import ARCH, GROUP_NORM, around, settings
 
-from after_ser.backbone.geometry import Geometry
-from after_ser.backbone.scratch import build_scratch
 from after_ser.errors import InputError
+from after_ser.model.families.conv_encoder import normalise
+from after_ser.model.geometry import Geometry
+from after_ser.model.scratch import build_scratch
 from after_ser.tapt.batches import Batches
 from after_ser.tapt.forward import masked_forward
 from after_ser.tapt.masked_batch import MaskedBatch
@@ -47,8 +48,8 @@ def toy_output(batch, groups=2, codes=5, width=6, hidden=16):
 
 
 def objective(name, **kwargs):
-    config = build_scratch({**ARCH, "codevectors": 5}, 0).config
-    return build_objective(name, config, 0, **kwargs)
+    model = around(build_scratch({**ARCH, "codevectors": 5}, 0))
+    return build_objective(name, model, 0, **kwargs)
 
 
 @pytest.mark.parametrize("kappa", [0.1, 0.5])
@@ -99,8 +100,8 @@ def test_eq2_equals_the_printed_formula():
 def test_eq2_gives_the_code_book_no_gradient():
     model = build_scratch(ARCH, 0).train()
     batch = real_batch(model)
-    eq2 = build_objective("eq2", model.config, 0)
-    eq2.loss(masked_forward(model, batch), batch)[0].backward()
+    eq2 = build_objective("eq2", around(model), 0)
+    eq2.loss(masked_forward(around(model), batch), batch)[0].backward()
     assert model.quantizer.weight_proj.weight.grad is None
     assert model.quantizer.codevectors.grad is None
     assert eq2.head.weight.grad.abs().sum() > 0
@@ -147,7 +148,7 @@ def test_forward_and_own_loss_equal_transformers(arch, training):
     model = build_scratch({**arch, "dropout": 0.0, "attention_dropout": 0.0,
                            "activation_dropout": 0.0}, 0).train(training)  # fmt: skip
     batch = real_batch(model, (0.9, 0.9))
-    own = build_objective("wav2vec2", model.config, 0)
+    own = build_objective("wav2vec2", around(model), 0)
     flat = np.zeros((*batch.mask.shape, own.negatives), dtype=np.int64)
     flat[batch.mask_array] = sample_negatives(
         batch.mask_array, own.negatives, *batch.seed, "negatives"
@@ -159,7 +160,7 @@ def test_forward_and_own_loss_equal_transformers(arch, training):
         sampled_negative_indices=torch.from_numpy(flat),
     )
     torch.manual_seed(5)
-    output = masked_forward(model, batch, temperature=2.0)
+    output = masked_forward(around(model), batch, temperature=2.0)
     torch.testing.assert_close(output.context, theirs.projected_states)
     torch.testing.assert_close(output.quantised, theirs.projected_quantized_states)
     value, parts = own.loss(output, batch)
@@ -175,8 +176,8 @@ def test_transformers_gives_no_loss_without_negatives_and_we_do():
     model = build_scratch(ARCH, 0).train()
     batch = real_batch(model)
     assert model(batch.waveforms, mask_time_indices=batch.mask).loss is None
-    own = build_objective("wav2vec2", model.config, 0)
-    value, _ = own.loss(masked_forward(model, batch), batch)
+    own = build_objective("wav2vec2", around(model), 0)
+    value, _ = own.loss(masked_forward(around(model), batch), batch)
     assert torch.isfinite(value)
 
 
@@ -193,7 +194,10 @@ def test_padding_does_not_change_a_layer_norm_clip():
         seed=batch.seed,
     )
     with torch.no_grad():
-        together, single = masked_forward(model, batch), masked_forward(model, alone)
+        together, single = (
+            masked_forward(around(model), batch),
+            masked_forward(around(model), alone),
+        )
     torch.testing.assert_close(together.context[1:, :frames], single.context, rtol=1e-4, atol=1e-5)
 
 
@@ -201,9 +205,9 @@ def test_masks_are_applied_whatever_the_checkpoint_says_about_spec_augment():
     model = build_scratch({**ARCH, "apply_spec_augment": False}, 0).eval()
     batch = real_batch(model)
     with torch.no_grad():
-        before = masked_forward(model, batch).context
+        before = masked_forward(around(model), batch).context
         model.wav2vec2.masked_spec_embed += 1.0
-        after = masked_forward(model, batch).context
+        after = masked_forward(around(model), batch).context
     assert not torch.equal(before, after)
 
 
@@ -212,7 +216,9 @@ def test_batches_of_one_tiny_clip_give_a_finite_loss(tmp_path):
 
     clips = write_clips(tmp_path, [0.03])
     model = build_scratch(ARCH, 0).train()
-    batch = Batches(clips, settings(), Geometry.of(model.config), True, ("x",)).make(0)
+    batch = Batches(clips, settings(), Geometry.of(model.config), normalise, ("x",)).make(0)
     for name in ("eq1", "eq2", "wav2vec2"):
-        value, _ = build_objective(name, model.config, 0).loss(masked_forward(model, batch), batch)
+        value, _ = build_objective(name, around(model), 0).loss(
+            masked_forward(around(model), batch), batch
+        )
         assert torch.isfinite(value), name

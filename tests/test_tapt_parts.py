@@ -12,14 +12,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from selfsupervised_clips import ARCH, GROUP_NORM, LENGTHS, settings, write_clips
+from selfsupervised_clips import ARCH, GROUP_NORM, LENGTHS, around, settings, write_clips
 from stopped_training import stop_at, terminate
 from test_tapt_resume import SEED
 
-from after_ser.backbone.geometry import Geometry
-from after_ser.backbone.scratch import build_scratch
 from after_ser.errors import InputError
 from after_ser.learn.training import Training
+from after_ser.model.families.conv_encoder import normalise
+from after_ser.model.geometry import Geometry
+from after_ser.model.scratch import build_scratch
 from after_ser.runtime.atomic import read_tsv
 from after_ser.tapt.batches import Batches
 from after_ser.tapt.masking import negatives_of_part, sample_negatives
@@ -101,13 +102,14 @@ def assert_equal(out, other, tolerance=1e-4):
 @pytest.mark.parametrize("name", ["eq1+eq2", "wav2vec2", "p-tapt"])
 def test_the_gradients_of_the_parts_add_up(clips, arch, name):
     model = build_scratch({**arch, **STILL}, 0).train()
-    objective = build_objective(name, model.config, 0, sizes=(3, 5) if name == "p-tapt" else ())
-    objective.freeze(model)
-    batch = Batches(clips, settings(), Geometry.of(model.config), True, ("x",)).make(0)
+    trained = around(model)
+    objective = build_objective(name, trained, 0, sizes=(3, 5) if name == "p-tapt" else ())
+    objective.freeze(trained)
+    batch = Batches(clips, settings(), Geometry.of(model.config), normalise, ("x",)).make(0)
     draw = torch.Generator().manual_seed(0)
     labels = torch.randint(3, (*batch.mask.shape, 2), generator=draw)
     batch = replace(batch, targets=labels if name == "p-tapt" else None)
-    loss, team = MaskedLoss(model, objective, False), Team(torch.device("cpu"))
+    loss, team = MaskedLoss(trained, objective, False), Team(torch.device("cpu"))
     found = []
     for accumulation in (1, 3):
         model.zero_grad()
@@ -142,7 +144,7 @@ class Member(Team):
 
 @pytest.mark.parametrize(("processes", "accumulation"), [(1, 1), (1, 2), (2, 2), (3, 1), (9, 2)])
 def test_every_clip_is_in_one_part_and_counts_by_its_masked_frames(clips, processes, accumulation):
-    batch = Batches(clips, settings(), Geometry((40,), (40,)), True, ("x",)).make(0)
+    batch = Batches(clips, settings(), Geometry((40,), (40,)), normalise, ("x",)).make(0)
     heard, shares = [], []
     for number in range(processes):
         parts = parts_of(batch, Member(number, processes), accumulation)
@@ -179,7 +181,7 @@ def test_dropout_is_drawn_anew_for_every_part_and_again_after_a_stop(clips, tmp_
     pretrain(ARCH, clips, given, SEED, *where("b"))
     one, two = (tmp_path / name / "out/model.safetensors" for name in "ab")
     assert one.read_bytes() == two.read_bytes()
-    batch = Batches(clips, given, Geometry((40,), (40,)), True, ("x",)).make(0)
+    batch = Batches(clips, given, Geometry((40,), (40,)), normalise, ("x",)).make(0)
     from after_ser.tapt import step
 
     seeds = []

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from selfsupervised_clips import ARCH, LENGTHS, settings, write_clips, write_manifest
 
-from after_ser.backbone.save import save_pretraining_model
-from after_ser.backbone.scratch import build_scratch
 from after_ser.errors import InputError
+from after_ser.model.families.conv_encoder import save_model
+from after_ser.model.scratch import build_scratch
 from after_ser.runtime.atomic import write_tsv
 from after_ser.tapt import batches
 from after_ser.tapt.clips import corpus_clips, train_clips
@@ -33,7 +33,7 @@ def dataset(tmp_path):
     write_manifest(tmp_path / "manifest.tsv", clips)
     fold = pd.DataFrame({"utt": [clip.utt for clip in clips], "split": SPLITS})
     write_tsv(tmp_path / "fold1.tsv", fold)
-    save_pretraining_model(build_scratch(ARCH, 0), tmp_path / "backbone", do_normalize=True)
+    save_model(build_scratch(ARCH, 0), tmp_path / "backbone", do_normalize=True)
     (tmp_path / "backbone").mkdir(exist_ok=True)
     return tmp_path, clips
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 from finetune_clips import CPU, random_clips, write_latents
-from selfsupervised_clips import ARCH
+from selfsupervised_clips import ARCH, around
 
-from after_ser.backbone.save import save_pretraining_model
-from after_ser.backbone.scratch import build_scratch
+from after_ser.model.families.conv_encoder import save_model
+from after_ser.model.scratch import build_scratch
 from after_ser.runtime.timing import Stopwatch
 from after_ser.tapt.masking import span_mask
 from after_ser.tapt.surprisal import binned, clip_surprisal, extract_surprisal
@@ -35,7 +35,7 @@ def reference(model, frames, mask):
 
 def test_surprisal_is_eq_1_at_masked_frames_averaged_over_maskings(model):
     frames = random_clips(1, shortest=30, longest=30).frames[0].astype(np.float32)
-    losses, counted = clip_surprisal(model, frames, 4, 0.3, 3, ("s", "c"), CPU)
+    losses, counted = clip_surprisal(around(model), frames, 4, 0.3, 3, ("s", "c"), CPU)
     masks = span_mask(np.full(4, 30), 30, 0.3, 3, "s", "c", 0)
     expected = sum(reference(model, frames, mask) for mask in masks)
     np.testing.assert_array_equal(counted, masks.sum(axis=0))
@@ -52,7 +52,7 @@ def test_parts_of_time_average_the_masked_frames_they_hold():
 
 def test_a_clip_gets_the_same_row_wherever_it_stands(model, tmp_path):
     checkpoint = tmp_path / "checkpoint"
-    save_pretraining_model(model, checkpoint, do_normalize=True)
+    save_model(model, checkpoint, do_normalize=True)
     clips = random_clips(6)
     rows = []
     for name, order in (("one", range(6)), ("two", [3, 0])):
@@ -78,7 +78,7 @@ def test_a_clip_gets_the_same_row_wherever_it_stands(model, tmp_path):
 def test_long_clips_go_in_pieces(model, monkeypatch):
     monkeypatch.setattr("after_ser.tapt.surprisal._FRAMES", 16)
     frames = random_clips(1, shortest=40, longest=40).frames[0].astype(np.float32)
-    losses, counted = clip_surprisal(model, frames, 3, 0.3, 3, ("s",), CPU)
+    losses, counted = clip_surprisal(around(model), frames, 3, 0.3, 3, ("s",), CPU)
     for start in (0, 16, 32):
         part = slice(start, start + 16)
         masks = span_mask(np.full(3, len(frames[part])), len(frames[part]), 0.3, 3, "s", start)

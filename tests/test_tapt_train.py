@@ -7,14 +7,21 @@ import pytest
 import soundfile
 import torch
 from safetensors.torch import load_file, save_file
-from selfsupervised_clips import ARCH, GROUP_NORM, LENGTHS, settings, write_clips
+from selfsupervised_clips import (
+    ARCH,
+    GROUP_NORM,
+    LENGTHS,
+    load_encoder,
+    load_pretraining_model,
+    settings,
+    write_clips,
+)
 
-from after_ser.backbone.dropout import Dropout
-from after_ser.backbone.geometry import Geometry
-from after_ser.backbone.load import load_encoder, load_pretraining_model
-from after_ser.backbone.save import save_pretraining_model
-from after_ser.backbone.scratch import build_scratch
 from after_ser.errors import InputError
+from after_ser.model.families.conv_encoder import normalise, save_model
+from after_ser.model.families.wav2vec2_fast.dropout import Dropout
+from after_ser.model.geometry import Geometry
+from after_ser.model.scratch import build_scratch
 from after_ser.runtime.atomic import read_tsv
 from after_ser.tapt.batches import Batches
 from after_ser.tapt.settings import PretrainSettings
@@ -42,7 +49,7 @@ def test_loss_falls(clips, tmp_path, name):
 @pytest.mark.parametrize("arch", [ARCH, GROUP_NORM], ids=["layer norm", "group norm"])
 def test_tapt_changes_every_part_and_its_outputs_are_whole(clips, tmp_path, arch, precision):
     start = build_scratch(arch, 0)
-    save_pretraining_model(start, tmp_path / "start", do_normalize=True)
+    save_model(start, tmp_path / "start", do_normalize=True)
     given = settings(precision=precision)
     pretrain(tmp_path / "start", clips, given, SEED, tmp_path / "out", tmp_path / "state", "cpu")
     before, after = start.state_dict(), load_pretraining_model(tmp_path / "out").state_dict()
@@ -88,7 +95,7 @@ def test_audio_read_per_batch_gives_the_same_as_audio_in_memory(clips, tmp_path)
 
 def test_crops_are_bounded_differ_by_epoch_and_normalised(clips):
     model = build_scratch(ARCH, 0)
-    maker = Batches(clips, settings(), Geometry.of(model.config), True, ("x",))
+    maker = Batches(clips, settings(), Geometry.of(model.config), normalise, ("x",))
     seen = {}
     for step in range(12):
         batch = maker.make(step)
@@ -103,7 +110,9 @@ def test_crops_are_bounded_differ_by_epoch_and_normalised(clips):
 
 
 def test_masks_differ_from_step_to_step(tmp_path):
-    maker = Batches(write_clips(tmp_path, [1.0]), settings(), Geometry((40,), (40,)), True, ("x",))
+    maker = Batches(
+        write_clips(tmp_path, [1.0]), settings(), Geometry((40,), (40,)), normalise, ("x",)
+    )
     first, second, again = maker.make(0), maker.make(1), maker.make(0)
     assert (first.mask_array != second.mask_array).any()
     assert (first.mask_array == again.mask_array).all()
@@ -111,7 +120,7 @@ def test_masks_differ_from_step_to_step(tmp_path):
 
 
 def test_nan_stops_with_step_and_utterances(clips, tmp_path):
-    save_pretraining_model(build_scratch(ARCH, 0), tmp_path / "start", do_normalize=True)
+    save_model(build_scratch(ARCH, 0), tmp_path / "start", do_normalize=True)
     weights = tmp_path / "start/model.safetensors"  # of somebody else: ours are checked
     tensors = load_file(weights)
     tensors["project_hid.weight"][0, 0] = float("nan")

@@ -5,11 +5,12 @@ from dataclasses import replace
 import pytest
 import torch
 from safetensors.torch import load_file
-from selfsupervised_clips import ARCH, LENGTHS, settings, write_clips
+from selfsupervised_clips import ARCH, LENGTHS, around, settings, write_clips
 from stopped_training import stop_at, terminate
 
-from after_ser.backbone.geometry import Geometry
-from after_ser.backbone.scratch import build_scratch
+from after_ser.model.families.conv_encoder import normalise
+from after_ser.model.geometry import Geometry
+from after_ser.model.scratch import build_scratch
 from after_ser.reporting.pretraining_figure import write_pretraining_figure
 from after_ser.runtime.atomic import read_tsv, write_json, write_text
 from after_ser.tapt.clips import Clip
@@ -78,17 +79,17 @@ def test_it_is_that_of_the_model_without_dropout(clips, trained):
     """The last line is what the written weights give, however often they are asked."""
     model = build_scratch(ARCH, 0)
     model.load_state_dict(load_file(trained / "model.safetensors"))
-    objective = build_objective("wav2vec2", model.config, 0, GIVEN.temperature, ())
-    masked = MaskedLoss(model.train(), objective, bf16=False)
+    objective = build_objective("wav2vec2", around(model), 0, GIVEN.temperature, ())
+    masked = MaskedLoss(around(model.train()), objective, bf16=False)
     geometry = Geometry.of(model.config)
-    validation = Validation(clips[:2], GIVEN, geometry, True, SEED)
+    validation = Validation(clips[:2], GIVEN, geometry, normalise, SEED)
     torch.manual_seed(1)
     first, second = (validation.measure(masked, torch.device("cpu")) for _ in range(2))
     assert first == second and masked.training
     last = read_tsv(trained / "validation.tsv", numeric=("loss",))["loss"].iloc[-1]
     assert first["loss"] == pytest.approx(last, abs=2e-6)
     louder = [replace(clip, utt=f"other{n}") for n, clip in enumerate(clips[:2])]
-    assert Validation(louder, GIVEN, geometry, True, SEED).measure(masked, torch.device("cpu"))
+    assert Validation(louder, GIVEN, geometry, normalise, SEED).measure(masked, torch.device("cpu"))
 
 
 def test_a_stopped_run_goes_on_with_the_same_lines(clips, trained, tmp_path, monkeypatch):

@@ -165,7 +165,7 @@ class Run(Settings):
 ENTRIES = {
     "corpora": "after_ser.corpora.config:Corpus",
     "datasets": "after_ser.datasets.config:Dataset",
-    "backbones": "after_ser.backbone.config:Backbone",
+    "backbones": "after_ser.model.config:Backbone",
     "tapt": "after_ser.tapt.config:Variant",
     "protocols": "after_ser.finetune.config:Protocol",
     "baselines": "after_ser.baselines.config:Baseline",

@@ -9,11 +9,12 @@ from typing import Any
 
 from after_ser.acquisition.registry import STRATEGIES
 from after_ser.audio.perturb.registry import PERTURBATIONS
-from after_ser.backbone.scratch import check_architecture
 from after_ser.baselines.registry import registered
 from after_ser.corpora.registry import corpus_adapter
 from after_ser.errors import InputError, expect_key
 from after_ser.fewshot.grid import BASELINE, is_wanted
+from after_ser.model.registry import HEADS
+from after_ser.model.scratch import check_architecture
 from after_ser.people import OWN, STATUSES, asks_people, is_own
 from after_ser.reporting.config import AGAINST, datasets_of, requested
 from after_ser.settings import check_options
@@ -38,6 +39,7 @@ def fill_and_check(config: Config) -> None:
     _check_pretraining(config)
     _check_tapt(config)
     _check_schedule(config)
+    _check_heads(config)
     _check_strategies(config)
     _fill_baselines(config)
     _check_table3(config)
@@ -136,6 +138,11 @@ def _check_arms(config: Config) -> None:
                             f"{config['arms'][arm]['start']} has read all labels of train; "
                             "expected budget 1.0"
                         )
+
+
+def _check_heads(config: Config) -> None:
+    for name, protocol in config["protocols"].items():
+        expect_key(protocol["head"], HEADS, f"protocols.{name}.head", "head")
 
 
 def _check_strategies(config: Config) -> None:

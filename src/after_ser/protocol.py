@@ -15,6 +15,7 @@ TRAINING: dict[str, Any] = {
     "restore": "best",
     "crop": "random",
     "spec_augment": False,
+    "fast": True,
 }
 #: Read by the queries of rounds 1, 2 ...
 QUERY: dict[str, Any] = {"selection": "top-k", "budget_shift": 0}

@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 from selfsupervised_clips import ARCH
 
-from after_ser.backbone.save import save_pretraining_model
-from after_ser.backbone.scratch import build_scratch
+from after_ser.model.families.conv_encoder import save_model
+from after_ser.model.scratch import build_scratch
 
 REPO = Path(__file__).parent.parent.parent
 CONFIG = Path(__file__).parent / "faults.yaml"
@@ -199,7 +199,7 @@ class Place:
 def make_reference(folder, **hooks):
     """Run the workflow undisturbed in a new folder."""
     folder.mkdir()
-    save_pretraining_model(build_scratch(ARCH, 0), folder / "start", do_normalize=True)
+    save_model(build_scratch(ARCH, 0), folder / "start", do_normalize=True)
     place = Place(folder)
     output = place.succeed(place.snakemake(**hooks))
     assert "rror" not in output

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from after_ser.backbone.latents import extract_latents
+from after_ser.model.latents import extract_latents
 from after_ser.runtime.script import run_script
 
 

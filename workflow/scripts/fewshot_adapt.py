@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from after_ser.backbone.latents import MEANS, Latents
-from after_ser.backbone.save import file_sha256
 from after_ser.fewshot.adapt import adapt_speaker
+from after_ser.model.latents import MEANS, Latents
+from after_ser.model.save import file_sha256
 from after_ser.runtime.atomic import read_tsv, write_json, write_tsv
 from after_ser.runtime.device import choose_device, device_name, make_deterministic, set_threads
 from after_ser.runtime.progress import Progress

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from after_ser.backbone.latents import extract_latents
 from after_ser.fewshot.sources import chosen
+from after_ser.model.latents import extract_latents
 from after_ser.runtime.atomic import read_tsv
 from after_ser.runtime.script import run_script
 

@@ -4,10 +4,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from after_ser.acquisition.complete import expect_labelled
-from after_ser.backbone.latents import Latents
 from after_ser.datasets.tables import read_fold, read_labelled, read_manifest
 from after_ser.errors import InputError
 from after_ser.finetune.round import read_split, round_identity, run_round, write_round
+from after_ser.model.latents import Latents
 from after_ser.runtime.atomic import write_json
 from after_ser.runtime.device import choose_device, device_name, make_deterministic, set_threads
 from after_ser.runtime.progress import Progress

@@ -11,8 +11,8 @@ from after_ser.acquisition.budget import initial_count
 from after_ser.acquisition.initial import initial_query
 from after_ser.acquisition.oracle import answer, read_answers
 from after_ser.annotation.unscored import asked_before, empty_query, given_labels
-from after_ser.backbone.latents import Latents
 from after_ser.datasets.tables import read_fold
+from after_ser.model.latents import Latents
 from after_ser.runtime.atomic import write_json, write_tsv
 from after_ser.runtime.script import run_script
 from after_ser.runtime.timing import Stopwatch

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from after_ser.backbone.materialise import materialise_folder, materialise_hub
+from after_ser.model.materialise import materialise_folder, materialise_hub
 from after_ser.runtime.script import run_script
 
 

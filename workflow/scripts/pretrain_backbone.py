@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from after_ser.backbone.save import write_origin
+from after_ser.model.save import write_origin
 from after_ser.runtime.atomic import write_text
 from after_ser.runtime.environment import gpus_per_pretraining
 from after_ser.runtime.script import run_script

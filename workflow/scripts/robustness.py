@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from after_ser.backbone.encode import ClipEncoder
 from after_ser.datasets.tables import read_fold, read_manifest
-from after_ser.finetune.classifier import load_classifier
 from after_ser.finetune.robustness import ClipFiles, robustness
 from after_ser.finetune.round import read_split
+from after_ser.model.classifier import load_classifier
+from after_ser.model.registry import family_of
 from after_ser.runtime.atomic import read_json, read_tsv, write_tsv
 from after_ser.runtime.device import choose_device, make_deterministic, set_threads
 from after_ser.runtime.script import run_script
@@ -20,10 +20,11 @@ def main(snakemake):
     manifest = read_manifest(given.manifest)
     split = read_split(read_fold(given.fold, set(manifest["utt"])), manifest)
     paths = dict(zip(manifest["utt"], manifest["path"], strict=True))
+    start = Path(given.start).parent
     model = load_classifier(Path(given.model), Path(given.config))
     result = robustness(
         model=model,
-        encoder=ClipEncoder(Path(given.start).parent, device),
+        stem=family_of(start).stem(start, device),
         test=split.test,
         truth=split.held_out_labels,
         paths=paths,

@@ -18,13 +18,13 @@ from torch import Tensor
 
 from after_ser.acquisition.base import Floats
 from after_ser.acquisition.registry import Entry, known_options, load
-from after_ser.backbone.latents import INDEX, Latents
 from after_ser.errors import InputError
 from after_ser.finetune.batches import Clips, collate, scoring_batches
-from after_ser.finetune.classifier import Classifier, load_classifier
 from after_ser.finetune.embeddings import Embedded, embed, mc_probabilities
 from after_ser.finetune.predict import frames_per_batch
 from after_ser.finetune.round import load_clips
+from after_ser.model.classifier import Classifier, load_classifier
+from after_ser.model.latents import INDEX, Latents
 from after_ser.runtime.atomic import read_array, read_tsv
 
 

@@ -20,11 +20,11 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from after_ser.backbone.geometry import SAMPLE_RATE
-from after_ser.backbone.waveform import read_samples, to_float
 from after_ser.baselines.base import HISTORY, Clip, Fitted
 from after_ser.baselines.clips import labels_of
 from after_ser.learn.losses import val_scores
+from after_ser.model.geometry import SAMPLE_RATE
+from after_ser.model.waveform import read_samples, to_float
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from after_ser.backbone.geometry import SAMPLE_RATE
-from after_ser.backbone.waveform import read_samples, to_float
 from after_ser.baselines.base import Clip
+from after_ser.model.geometry import SAMPLE_RATE
+from after_ser.model.waveform import read_samples, to_float
 
 
 def waveform(clip: Clip) -> Tensor:

@@ -18,13 +18,13 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, gelu, max_pool2d, softmax
 from torchaudio.transforms import MFCC
 
-from after_ser.backbone.geometry import SAMPLE_RATE
-from after_ser.backbone.waveform import count_samples
 from after_ser.baselines.base import Clip, Fitted
 from after_ser.baselines.clips import labels_of
 from after_ser.baselines.features import samples, waveform, windows
 from after_ser.baselines.train import fit_epochs, shuffled_batches, start
 from after_ser.errors import InputError
+from after_ser.model.geometry import SAMPLE_RATE
+from after_ser.model.waveform import count_samples
 from after_ser.runtime.seeding import rng
 
 NAME = "glam"

@@ -18,12 +18,12 @@ from torch.nn.functional import cross_entropy, softmax
 from torchaudio.functional import create_dct
 from torchaudio.transforms import MelSpectrogram
 
-from after_ser.backbone.geometry import SAMPLE_RATE
 from after_ser.baselines.base import Clip, Fitted
 from after_ser.baselines.clips import labels_of
 from after_ser.baselines.features import fixed_length, samples, waveform
 from after_ser.baselines.train import fit_epochs, shuffled_batches, start
 from after_ser.errors import InputError
+from after_ser.model.geometry import SAMPLE_RATE
 
 NAME = "light_sernet"
 WINDOW, HOP = 1024, 256  # 64 and 16 ms

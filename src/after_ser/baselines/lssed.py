@@ -19,7 +19,6 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 from torchaudio.transforms import MelSpectrogram
 
-from after_ser.backbone.geometry import SAMPLE_RATE
 from after_ser.baselines.base import Clip, Fitted
 from after_ser.baselines.clips import labels_of
 from after_ser.baselines.features import samples, waveform
@@ -27,6 +26,7 @@ from after_ser.baselines.pyconvresnet import PyConvResNet
 from after_ser.baselines.segments import Segments, cut, gather, mean_by_clip, score_segments
 from after_ser.baselines.train import fit_epochs, shuffled_batches, start
 from after_ser.errors import InputError
+from after_ser.model.geometry import SAMPLE_RATE
 
 _FLOOR = 1e-6  # power below which a band is silent: -60 dB of a window of full scale, or so
 _WINDOW_S = 0.025

@@ -12,8 +12,9 @@ from enum import Enum
 from math import ceil
 
 from after_ser.acquisition.registry import STRATEGIES, options_of
-from after_ser.cluster.work import Config, Job, Shape, Speech, Work, speech_of
+from after_ser.cluster.work import Config, Job, Speech, Work, speech_of
 from after_ser.fewshot.grid import JOINT, selections
+from after_ser.model.shape import Shape
 
 #: Sustained operations per second. The GPU's is an assumption, half of what a V100 can do in fp32;
 #: the CPU's was measured on one thread: 5.4e9 for TAPT and 5.8e9 for fits of the demo's backbone,
@@ -121,7 +122,7 @@ def _inside(job: Job) -> Work:
 
 
 def _checkpoint(shape: Shape) -> float:
-    """Return the bytes of a checkpoint folder of wav2vec 2.0."""
+    """Return the bytes of a checkpoint folder."""
     return _FLOAT * _PRETRAINING * shape.parameters
 
 

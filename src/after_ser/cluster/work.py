@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from math import prod
 from typing import Any
+
+from after_ser.model.geometry import SAMPLE_RATE
+from after_ser.model.registry import family_named
+from after_ser.model.shape import Shape
 
 Config = dict[str, Any]
 Wildcards = Mapping[str, str]
-SAMPLE_RATE = 16_000
 
 
 @dataclass(frozen=True)
@@ -94,90 +96,9 @@ def speech_in(config: Config, dataset: str) -> Speech:
     return total.share(1 + more)
 
 
-@dataclass(frozen=True)
-class Shape:
-    """The architecture of a wav2vec 2.0, as far as its cost depends on it."""
-
-    conv_dim: tuple[int, ...]
-    kernels: tuple[int, ...]
-    strides: tuple[int, ...]
-    hidden: int
-    layers: int
-    intermediate: int
-    latent_bytes: int = 2  # of one number: float16, or 4
-
-    @property
-    def frames_per_second(self) -> float:
-        """Frames that leave the CNN per second of audio."""
-        return SAMPLE_RATE / prod(self.strides)
-
-    @property
-    def cnn_flops(self) -> float:
-        """Floating-point operations of the CNN per second of audio, forward."""
-        rate, width, total = float(SAMPLE_RATE), 1, 0.0
-        for dim, kernel, stride in zip(self.conv_dim, self.kernels, self.strides, strict=True):
-            rate /= stride
-            total += 2 * rate * width * dim * kernel
-            width = dim
-        return total
-
-    @property
-    def transformer_flops(self) -> float:
-        """Floating-point operations of the transformer per second of audio, forward.
-
-        Attention's quadratic part is left out: a tenth at 10 s, which the margin covers.
-        """
-        return 2 * self.frames_per_second * self.transformer_parameters
-
-    @property
-    def parameters(self) -> float:
-        """Parameters of CNN and transformer, about."""
-        widths = (1, *self.conv_dim)
-        cnn = sum(
-            before * after * kernel
-            for before, after, kernel in zip(widths, self.conv_dim, self.kernels, strict=False)
-        )
-        return cnn + self.transformer_parameters
-
-    @property
-    def latents_mb(self) -> float:
-        """Megabytes of latents per second of audio."""
-        return self.latent_bytes * self.frames_per_second * self.conv_dim[-1] / 1e6
-
-    @property
-    def transformer_parameters(self) -> float:
-        """Parameters of projection and transformer, biases and positions left out."""
-        layer = 4 * self.hidden**2 + 2 * self.hidden * self.intermediate
-        return float(self.layers * layer + self.conv_dim[-1] * self.hidden)
-
-
-_CNN = ((512,) * 7, (10, 3, 3, 3, 3, 2, 2), (5, 2, 2, 2, 2, 2, 2))
-BASE = Shape(*_CNN, hidden=768, layers=12, intermediate=3072)
-LARGE = Shape(*_CNN, hidden=1024, layers=24, intermediate=4096)
-#: Parts of a model's name that say it is of the large size.
-_LARGE_NAMES = ("large", "xls-r", "xlsr")
-
-
 def shape_of(backbone: Config) -> Shape:
-    """Return the architecture of a backbone of the config.
-
-    One that is not pre-trained here is taken for wav2vec2-base, or for wav2vec2-large where its
-    name says so: its own config.json lies on the hub.
-    """
-    if "scratch" not in backbone:
-        name = str(backbone.get("hub", backbone.get("folder", ""))).lower()
-        return LARGE if any(part in name for part in _LARGE_NAMES) else BASE
-    arch = backbone["scratch"]
-    strides = tuple(arch["conv_stride"])
-    dim = arch["conv_dim"]
-    return Shape(
-        conv_dim=(dim,) * len(strides) if isinstance(dim, int) else tuple(dim),
-        kernels=tuple(arch["conv_kernel"]),
-        strides=strides,
-        hidden=arch["hidden_size"],
-        layers=arch["layers"],
-        intermediate=arch["intermediate_size"],
-    )
+    """Return the size of a backbone of the config, as its family takes it to be."""
+    return family_named(backbone).shape(backbone)
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from after_ser.evaluation.statistics import summarise
 from after_ser.export import licences, scores
 from after_ser.export.calibration import BINS, Calibration
 from after_ser.export.choose import Chosen
+from after_ser.model.families.base import Family
 from after_ser.reporting import provenance
 from after_ser.reporting.cells import percent
 from after_ser.reporting.render import render
@@ -40,6 +41,7 @@ class Material:
     calibration: Calibration
     errors: Mapping[str, tuple[float, float]]  # split to ECE before and after
     origin: Mapping[str, Any]  # of the backbone
+    family: Family  # the backbone's
     checked: str  # how the folder was compared with the run
     answers: Mapping[str, Any] | None = None  # answers.json of its round, where people were asked
 
@@ -76,7 +78,7 @@ def _header(config: Config, chosen: Chosen, material: Material) -> dict[str, Any
     header: dict[str, Any] = {
         "library_name": "transformers",
         "pipeline_tag": "audio-classification",
-        "tags": ["wav2vec2", "speech-emotion-recognition", "active-learning"],
+        "tags": [material.family.model_type, "speech-emotion-recognition", "active-learning"],
     }
     hub = config["backbones"][chosen.cell.backbone].get("hub")
     if hub:

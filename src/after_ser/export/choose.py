@@ -13,9 +13,9 @@ import yaml
 from after_ser.core.cells import Cell
 from after_ser.core.paths import Paths
 from after_ser.errors import InputError
-from after_ser.finetune.heads import SEQUENCE_CLASSIFICATION
 from after_ser.grid import cells
 from after_ser.metrics import score
+from after_ser.model.registry import exportable_heads, family_of
 from after_ser.runtime.atomic import AGAIN, read_tsv
 
 Config = dict[str, Any]
@@ -123,19 +123,24 @@ def val_scores(cell: Cell, classes: list[str]) -> tuple[float, float]:
 def _arm(config: Config, every: list[Cell], wanted: Wanted) -> str:
     heads = {cell.arm: config["protocols"][cell.protocol]["head"] for cell in every}
     protocols = {cell.arm: cell.protocol for cell in every}
+    backbones = Path("results") / config["run"] / "backbone"
+    exportable = {
+        cell.arm: exportable_heads(family_of(backbones / cell.backbone)) for cell in every
+    }
     if wanted.arm is not None:
         arm = _one_of("arm", wanted.arm, list(heads))
-        if heads[arm] != SEQUENCE_CLASSIFICATION:
+        if heads[arm] not in exportable[arm]:
             raise InputError(
                 f"export: arm {arm} has the head {heads[arm]}, which no class of transformers has; "
-                f"expected protocols.{protocols[arm]}.head: {SEQUENCE_CLASSIFICATION}"
+                f"expected protocols.{protocols[arm]}.head: {_or(exportable[arm])}"
             )
         return arm
-    fitting = [arm for arm, head in heads.items() if head == SEQUENCE_CLASSIFICATION]
+    fitting = [arm for arm, head in heads.items() if head in exportable[arm]]
     if not fitting:
+        every_head = [head for heads in exportable.values() for head in heads]
         raise InputError(
             f"export: no arm of run {config['run']} has a head that transformers has; expected "
-            f"head: {SEQUENCE_CLASSIFICATION} in its protocol "
+            f"head: {_or(every_head)} in its protocol "
             f"({', '.join(dict.fromkeys(protocols.values())) or 'no arm is shown'})"
         )
     if len(fitting) > 1:
@@ -144,6 +149,10 @@ def _arm(config: Config, every: list[Cell], wanted: Wanted) -> str:
             f"{', '.join(fitting)}"
         )
     return fitting[0]
+
+
+def _or(heads: list[str]) -> str:
+    return " or ".join(dict.fromkeys(heads)) or "one that transformers has for this backbone"
 
 
 def _at_round(every: list[Cell], wanted: Wanted) -> list[Cell]:

@@ -52,6 +52,7 @@ def export(run: str, wanted: Wanted, out: Path | None) -> tuple[Path, str]:
     from after_ser.export.choose import choose, read_run
     from after_ser.export.folder import new_folder, write_record
     from after_ser.export.model import write_model
+    from after_ser.model.registry import family_of
     from after_ser.runtime.atomic import read_json, write_text
 
     config = read_run(run)
@@ -80,6 +81,7 @@ def export(run: str, wanted: Wanted, out: Path | None) -> tuple[Path, str]:
                 calibration=calibration,
                 errors=errors,
                 origin=read_json(f"{cell.backbone_folder}/origin.json"),
+                family=family_of(start),
                 checked=checked,
                 answers=read_json(answers_file) if answers_file.is_file() else None,
             ),

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from after_ser.backbone.save import file_sha256
 from after_ser.errors import InputError
+from after_ser.model.save import file_sha256
 from after_ser.runtime.atomic import atomic_folder, read_json, write_json
 
 #: What was exported, and the SHA-256 of every other file of the folder.

@@ -9,10 +9,9 @@ from typing import Any
 import yaml
 
 import after_ser
+from after_ser.model.registry import family_named
 from after_ser.reporting.provenance import is_synthetic
 
-#: What the hub's model cards state of released checkpoints.
-_HUB = {"facebook/wav2vec2-base": "Apache-2.0, says its model card on the Hugging Face hub"}
 UNKNOWN = "unknown"
 _DOWNLOADS = Path(after_ser.__file__).parents[2] / "config/downloads.yaml"
 
@@ -28,7 +27,7 @@ def backbone_licence(config: Mapping[str, Any], name: str) -> str:
     if settings.get("scratch"):
         corpora = ", ".join(settings["pretraining"]["corpora"])
         return f"trained in this run on {corpora}; no licence of others beyond that of the corpora"
-    return _HUB.get(str(settings.get("hub")), UNKNOWN)
+    return family_named(settings).licences.get(str(settings.get("hub")), UNKNOWN)
 
 
 def corpus_licence(config: Mapping[str, Any], corpus: str) -> str:

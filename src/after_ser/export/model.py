@@ -1,6 +1,7 @@
-"""A round's model as transformers' Wav2Vec2ForSequenceClassification, and a check that it is one.
+"""A round's model as one of transformers' classes, and a check that it is one.
 
-The round has transformer and head, its start checkpoint has the CNN, which no fit changes.
+The round has transformer and head, its start checkpoint has what precedes them, which no fit
+changes.
 """
 
 from __future__ import annotations
@@ -11,14 +12,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from safetensors import safe_open
 
-from after_ser.backbone.load import WEIGHTS, load_encoder, quiet_transformers, wants_normalised
-from after_ser.backbone.save import save_pretraining_model
-from after_ser.backbone.waveform import read_samples, to_float
 from after_ser.errors import InputError
-from after_ser.finetune.classifier import load_classifier
-from after_ser.finetune.heads import SEQUENCE_CLASSIFICATION
+from after_ser.model.classifier import load_classifier
+from after_ser.model.load import CONFIG, WEIGHTS, quiet_transformers
+from after_ser.model.registry import exportable_heads
+from after_ser.model.waveform import read_samples, to_float
 
 #: config.json's key for the temperature that the classifier's weights were divided by.
 TEMPERATURE = "calibration_temperature"
@@ -35,51 +34,30 @@ def write_model(folder: Path, model: Path, start: Path, temperature: float) -> N
     `model` is the folder of a round's weights and config, `start` the checkpoint it began from.
     The last layer is divided by `temperature`, so that the softmax of whoever loads the folder is
     calibrated; config.json names it. Raises InputError for a model that is missing or was pruned
-    and for a head that the class does not have.
+    and for a head that transformers does not have for its backbone.
     """
-    import torch
-    from transformers import Wav2Vec2ForSequenceClassification
-
     weights = model / WEIGHTS
     if not weights.is_file():
         raise InputError(f"export: {weights} is missing; expected the model of a finished round")
-    classifier = load_classifier(weights, model / "config.json")
-    if classifier.head != SEQUENCE_CLASSIFICATION:
+    classifier = load_classifier(weights, model / CONFIG)
+    family, head = classifier.body.family, classifier.head
+    if family.exported_as(type(head)) is None:
         raise InputError(
-            f"export: {model} has the head {classifier.head}; expected {SEQUENCE_CLASSIFICATION}"
+            f"export: {model} has the head {classifier.head_name}, which transformers does not "
+            f"have for {family.title}; expected one of {', '.join(exportable_heads(family))}"
         )
-    encoder = load_encoder(start)
-    config = encoder.config
-    config.id2label = dict(enumerate(classifier.classes))
-    config.label2id = {name: index for index, name in enumerate(classifier.classes)}
-    config.problem_type = "single_label_classification"
-    config.classifier_proj_size = classifier.config.classifier_proj_size
-    config.use_weighted_layer_sum = False
-    config.add_adapter = False
-    setattr(config, TEMPERATURE, temperature)
-    if not _has_mask_embedding(start):  # a random one must not be passed off as the model's
-        config.mask_time_prob = config.mask_feature_prob = 0.0
-    state = {f"wav2vec2.{name}": value for name, value in encoder.state_dict().items()}
-    parts = {
-        "wav2vec2.feature_projection": classifier.projection,
-        "wav2vec2.encoder": classifier.transformer,
-        "projector": classifier.projector,
+    state = {}
+    for own, theirs in head.exported.items():
+        scale = temperature if own == "output" else 1.0
+        for name, value in head.get_submodule(own).state_dict().items():
+            state[f"{theirs}.{name}"] = (value.double() / scale).float()
+    settings = {
+        "id2label": dict(enumerate(classifier.classes)),
+        "label2id": {name: index for index, name in enumerate(classifier.classes)},
+        "classifier_proj_size": head.output.in_features,
+        TEMPERATURE: temperature,
     }
-    for prefix, module in parts.items():
-        state |= {f"{prefix}.{name}": value for name, value in module.state_dict().items()}
-    for name, value in classifier.output.state_dict().items():
-        state[f"classifier.{name}"] = (value.double() / temperature).float()
-    with torch.device("meta"):
-        exported = Wav2Vec2ForSequenceClassification(config)
-    parameters = exported.state_dict()
-    state = {name: value for name, value in state.items() if name in parameters}
-    exported.load_state_dict(state, strict=True, assign=True)
-    save_pretraining_model(exported, folder, wants_normalised(start))
-
-
-def _has_mask_embedding(start: Path) -> bool:
-    with safe_open(start / WEIGHTS, framework="np") as file:
-        return any(name.endswith("masked_spec_embed") for name in file.keys())  # noqa: SIM118
+    family.export(start, classifier.body, state, settings, folder)
 
 
 def chosen_clips(seconds: Sequence[float]) -> list[int]:

@@ -13,14 +13,14 @@ from sklearn.metrics import accuracy_score, f1_score
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from after_ser.backbone.latents import Latents
 from after_ser.fewshot.multitask import HEAD
 from after_ser.fewshot.optimise import few_shot_training
 from after_ser.finetune.batches import Clips, collate, epoch_batches
-from after_ser.finetune.classifier import Classifier, start_classifier
 from after_ser.finetune.predict import predict
 from after_ser.learn.stopping import EarlyStopping
 from after_ser.learn.training import Row
+from after_ser.model.classifier import Classifier, start_classifier
+from after_ser.model.latents import Latents
 from after_ser.runtime.progress import Progress
 from after_ser.runtime.seeding import derive_seed, rng
 
@@ -121,7 +121,7 @@ def _clips(rows: pd.DataFrame, frames: Mapping[str, np.ndarray]) -> Clips:
 
 def _new_head(model: Classifier, seed: int) -> None:
     torch.manual_seed(seed)
-    model.output.reset_parameters()
+    model.head.output.reset_parameters()
 
 
 def _fit(

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from after_ser.backbone.transformer import Body
-from after_ser.finetune.classifier import Classifier
+from after_ser.model.classifier import Classifier
+from after_ser.model.families.base import Body
 from after_ser.runtime.seeding import derive_seed
 
 HEAD = "mean-relu-linear"
@@ -29,11 +29,11 @@ class MultiTask(nn.Module):
         super().__init__()
         self.classes = dict(classes)
         self.body = Classifier(body, ["none"], HEAD)
-        self.body.output = nn.Identity()  # type: ignore[assignment]
+        self.body.head.output = nn.Identity()  # type: ignore[assignment]
         self.heads = nn.ModuleDict()
         for corpus, names in classes.items():
             torch.manual_seed(derive_seed(*seed, "head", corpus))
-            head = nn.Linear(body.config.hidden_size, len(names))
+            head = nn.Linear(body.width, len(names))
             self.heads[_key(corpus)] = head
 
     def forward(self, latents: Tensor, lengths: Tensor, corpus: str) -> Tensor:

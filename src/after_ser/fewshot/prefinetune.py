@@ -12,10 +12,6 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from after_ser.backbone.latents import Latents
-from after_ser.backbone.load import WEIGHTS, load_encoder, wants_normalised
-from after_ser.backbone.save import file_sha256, save_pretraining_model, save_tensors
-from after_ser.backbone.transformer import load_body
 from after_ser.fewshot.multitask import MultiTask
 from after_ser.fewshot.optimise import few_shot_training, steps_of
 from after_ser.fewshot.sources import Source
@@ -23,6 +19,10 @@ from after_ser.finetune.batches import collate, epoch_batches, scoring_batches
 from after_ser.finetune.predict import frames_per_batch
 from after_ser.learn.stopping import EarlyStopping
 from after_ser.learn.training import Row, Training
+from after_ser.model.latents import Latents
+from after_ser.model.load import WEIGHTS
+from after_ser.model.registry import family_of
+from after_ser.model.save import file_sha256, save_tensors
 from after_ser.runtime.atomic import write_json, write_tsv
 from after_ser.runtime.device import choose_device, device_name, make_deterministic, set_threads
 from after_ser.runtime.lock import exclusive
@@ -86,7 +86,8 @@ class _Prefinetuning:
         self.seed: tuple[str | int, ...] = (NAME, *self.sources, seed)
         classes = {source.corpus: source.classes for source in sources}
         # heads are named by their corpus alone: it begins alike in every combination
-        self.model = MultiTask(load_body(start), classes, NAME, seed).to(device)
+        self.family = family_of(start)
+        self.model = MultiTask(self.family.body(start), classes, NAME, seed).to(device)
         self.steps_per_epoch = steps_of(len(self._batches(1)), settings["accumulation"])
 
     def identity(self) -> dict[str, Any]:
@@ -160,9 +161,7 @@ class _Prefinetuning:
 
     def write(self, training: Training, out: Path) -> None:
         """Write the kept epoch's encoder and heads, and what is known about the run."""
-        encoder = load_encoder(self.start)
-        encoder.encoder.load_state_dict(self.model.body.transformer.state_dict())
-        save_pretraining_model(encoder, out, wants_normalised(self.start))
+        self.family.save(self.start, self.model.body.body, out)
         weights = self.model.state_dict()
         heads = {name: value for name, value in weights.items() if name.startswith("heads.")}
         save_tensors(out / HEADS, heads)

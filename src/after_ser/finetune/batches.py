@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from after_ser.backbone.latents import StoredFrames
+from after_ser.model.latents import StoredFrames
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from after_ser.errors import InputError
 from after_ser.finetune.batches import Clips, collate, scoring_batches
-from after_ser.finetune.classifier import Classifier
 from after_ser.finetune.predict import frames_per_batch
+from after_ser.model.classifier import Classifier
 from after_ser.runtime.seeding import rng
 
 
@@ -33,13 +33,13 @@ def embed(model: Classifier, clips: Clips, device: torch.device) -> Embedded:
     Rows are in the order of `clips`; every clip is embedded in full.
     """
     model.eval()
-    found = np.zeros((len(clips.utts), model.output.in_features))
+    found = np.zeros((len(clips.utts), model.head.output.in_features))
     probs = np.zeros((len(clips.utts), len(model.classes)))
     for batch in scoring_batches(clips.lengths(), frames_per_batch(device)):
         latents, sizes = collate([clips.frames[i] for i in batch], device)
         pooled = model.embed(latents, sizes)
         found[batch] = pooled.double().cpu().numpy()
-        probs[batch] = torch.softmax(model.output(pooled).double(), dim=1).cpu().numpy()
+        probs[batch] = torch.softmax(model.head.output(pooled).double(), dim=1).cpu().numpy()
     return Embedded(found, probs)
 
 

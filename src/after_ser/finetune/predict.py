@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from after_ser.finetune.batches import Clips, collate, scoring_batches
-from after_ser.finetune.classifier import Classifier
+from after_ser.model.classifier import Classifier
 
 #: Frames of a batch, padding included: on two CPU cores larger ones are no faster, and clips of a
 #: small pool would be padded to twice their length. A GPU takes more (5 minutes of audio at 20 ms).

@@ -13,13 +13,13 @@ import torch
 
 from after_ser.audio.perturb.apply import perturb
 from after_ser.audio.perturb.mix import Waveform
-from after_ser.backbone.encode import ClipEncoder
-from after_ser.backbone.waveform import read_samples, to_float
 from after_ser.errors import InputError
 from after_ser.finetune.batches import Clips
-from after_ser.finetune.classifier import Classifier
 from after_ser.finetune.predict import predict
 from after_ser.metrics import score
+from after_ser.model.classifier import Classifier
+from after_ser.model.families.base import Stem
+from after_ser.model.waveform import read_samples, to_float
 
 CLEAN = "clean"
 COLUMNS = ["condition", "level", "ua", "wa", "macro_f1", "n"]
@@ -47,7 +47,7 @@ class ClipFiles(Sequence[Waveform]):
 def robustness(
     *,
     model: Classifier,
-    encoder: ClipEncoder,
+    stem: Stem,
     test: Sequence[str],
     truth: Mapping[str, str],
     paths: Mapping[str, str],
@@ -75,7 +75,7 @@ def robustness(
 
     def scores(waveforms: Any) -> tuple[np.ndarray, dict[str, Any]]:
         clips = zip(test, waveforms, strict=True)
-        frames = [_latents(encoder, utt, one, precision) for utt, one in clips]
+        frames = [_latents(stem, utt, one, precision) for utt, one in clips]
         probs = predict(model, Clips(list(test), frames), device)
         return probs, score(labels, probs, model.classes)
 
@@ -94,8 +94,8 @@ def robustness(
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _latents(encoder: ClipEncoder, utt: str, waveform: Waveform, precision: str) -> np.ndarray:
-    latents: np.ndarray = encoder.encode(encoder.prepare(waveform)).astype(precision)
+def _latents(stem: Stem, utt: str, waveform: Waveform, precision: str) -> np.ndarray:
+    latents: np.ndarray = stem.encode(stem.prepare(waveform)).astype(precision)
     if not np.isfinite(latents).all():
         raise InputError(f"robustness: the latents of {utt} are not finite in {precision}")
     return latents

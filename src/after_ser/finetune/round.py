@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,21 +11,21 @@ import numpy as np
 import pandas as pd
 import torch
 
-from after_ser.backbone.latents import INDEX, LATENTS, MEANS, Latents
-from after_ser.backbone.load import WEIGHTS
-from after_ser.backbone.save import file_sha256
 from after_ser.errors import InputError
 from after_ser.finetune.batches import Clips, first_frames
-from after_ser.finetune.classifier import (
+from after_ser.finetune.precision import uses_bf16
+from after_ser.finetune.predict import predict
+from after_ser.finetune.train import Fit, fit
+from after_ser.metrics import score
+from after_ser.model.classifier import (
     Classifier,
     load_classifier,
     save_classifier,
     start_classifier,
 )
-from after_ser.finetune.precision import uses_bf16
-from after_ser.finetune.predict import predict
-from after_ser.finetune.train import Fit, fit
-from after_ser.metrics import score
+from after_ser.model.latents import INDEX, LATENTS, MEANS, Latents
+from after_ser.model.load import WEIGHTS
+from after_ser.model.save import file_sha256
 from after_ser.protocol import TRAINING
 from after_ser.runtime.atomic import AGAIN, read_array, write_json, write_tsv
 from after_ser.runtime.progress import Progress
@@ -113,12 +112,17 @@ def run_round(
     settings = {**TRAINING, **settings}
     if previous is None:
         model = start_classifier(
-            start, classes, settings["head"], head_seed, settings["spec_augment"]
+            start,
+            classes,
+            settings["head"],
+            head_seed,
+            augment=settings["spec_augment"],
+            fast=settings["fast"],
         )
     else:
         model = load_classifier(*previous)
     model.bf16 = uses_bf16(settings.get("precision", "auto"), device)
-    frames_per_second = 16_000 / math.prod(model.config.conv_stride)
+    frames_per_second = model.body.geometry.frames_per_second
 
     def load(utts: list[str]) -> Clips:
         clips = load_clips(latents, utts)

@@ -14,11 +14,11 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from after_ser.finetune.batches import Clips, collate, crop, epoch_batches, scoring_batches
-from after_ser.finetune.classifier import Classifier
 from after_ser.finetune.predict import frames_per_batch, predict
 from after_ser.learn.losses import class_weights, val_scores
 from after_ser.learn.stopping import EarlyStopping
 from after_ser.learn.training import Row, Training
+from after_ser.model.classifier import Classifier
 from after_ser.protocol import TRAINING
 from after_ser.runtime.adam import Adam
 from after_ser.runtime.progress import Progress

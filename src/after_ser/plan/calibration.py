@@ -19,7 +19,7 @@ from typing import Any
 from after_ser.cluster.rules import TRAINING
 from after_ser.cluster.work import CLIP_S, Speech, shape_of, speech_in
 from after_ser.errors import InputError
-from after_ser.plan.architecture import architecture
+from after_ser.model.registry import family_named, family_of
 
 #: Seconds that each kind of work may be measured for, its warm-up left out.
 BUDGET_S = 6.0
@@ -27,7 +27,7 @@ BUDGET_S = 6.0
 _MOST_CLIPS = 64
 _IMPORTS = {
     "start_s": "import after_ser.finetune.round, after_ser.metrics",
-    "start_transformers_s": "import after_ser.tapt.train, transformers.models.wav2vec2",
+    "start_transformers_s": "import after_ser.tapt.train, transformers.modeling_utils",
     "start_tables_s": "import after_ser.datasets.tables",
 }
 
@@ -68,7 +68,7 @@ def what_is_measured(config: Mapping[str, Any]) -> dict[str, Any]:
         default=Speech(1, CLIP_S),
     )
     return {
-        "architecture": architecture(backbone),
+        "architecture": family_named(backbone).architecture(backbone),
         "cnn_flops": shape.cnn_flops,
         "transformer_flops": shape.transformer_flops,
         "frames_per_second": shape.frames_per_second,
@@ -135,13 +135,11 @@ def _speeds(given: Mapping[str, Any], folder: Path) -> dict[str, float]:
     import numpy as np
     import soundfile
 
-    from after_ser.backbone.encode import ClipEncoder
-    from after_ser.backbone.save import save_pretraining_model
     from after_ser.finetune.batches import Clips
-    from after_ser.finetune.classifier import start_classifier
     from after_ser.finetune.precision import uses_bf16
     from after_ser.finetune.predict import predict
     from after_ser.finetune.train import fit
+    from after_ser.model.classifier import start_classifier
     from after_ser.runtime.device import choose_device
     from after_ser.tapt.clips import Clip
     from after_ser.tapt.settings import PretrainSettings
@@ -169,7 +167,7 @@ def _speeds(given: Mapping[str, Any], folder: Path) -> dict[str, float]:
         )  # fmt: skip
         if not (folder / "model").exists():
             (folder / "model").mkdir()
-            save_pretraining_model(model, folder / "model", True)
+            model.save(folder / "model")
         batch = make(0)
         return lambda: step(batch)
 
@@ -178,13 +176,13 @@ def _speeds(given: Mapping[str, Any], folder: Path) -> dict[str, float]:
     rates: dict[str, float] = {}
     rates["tapt"] = TRAINING * both * _rate(steps, clip_s, given["seconds_per_step"], budget_s)
 
-    encoder = ClipEncoder(folder / "model", device)
-    prepared = encoder.prepare((noise / 32768).astype(np.float32))
+    stem = family_of(folder / "model").stem(folder / "model", device)
+    prepared = stem.prepare((noise / 32768).astype(np.float32))
     rates["cnn"] = given["cnn_flops"] * _rate(
-        lambda seconds: lambda: [encoder.encode(prepared) for _ in range(round(seconds / clip_s))],
+        lambda seconds: lambda: [stem.encode(prepared) for _ in range(round(seconds / clip_s))],
         clip_s, 20 * clip_s, budget_s,
     )  # fmt: skip
-    latents = encoder.encode(prepared).astype(np.float16)
+    latents = stem.encode(prepared).astype(np.float16)
 
     def clips_of(seconds: float) -> Clips:
         count = max(1, round(seconds / clip_s))

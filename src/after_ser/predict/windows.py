@@ -9,8 +9,8 @@ import numpy as np
 from after_ser.audio.checks import MIN_DURATION_S, defect
 from after_ser.audio.convert import SAMPLE_RATE, pcm16
 from after_ser.audio.read import MAX_DURATION_S, Clip, UnreadableAudioError, read_clip
-from after_ser.backbone.waveform import to_float
 from after_ser.errors import InputError
+from after_ser.model.waveform import to_float
 
 #: Longest recording in seconds: it is read at once, and two hours at 48 kHz take 1.4 GB.
 LONGEST_S = 7200

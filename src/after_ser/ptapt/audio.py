@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from after_ser.backbone.geometry import SAMPLE_RATE
-from after_ser.backbone.waveform import read_samples, to_float
+from after_ser.model.geometry import SAMPLE_RATE
+from after_ser.model.waveform import read_samples, to_float
 from after_ser.tapt.clips import Clip
 
 CACHE_BYTES = 1.5e9

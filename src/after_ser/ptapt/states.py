@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from after_ser.backbone.geometry import Geometry
-from after_ser.backbone.save import save_tensors
-from after_ser.finetune.spec_augment import span_masks
+from after_ser.model.geometry import Geometry
+from after_ser.model.save import save_tensors
+from after_ser.model.spec_augment import span_masks
 from after_ser.ptapt.wav2vec import Shape, Wav2Vec
 from after_ser.runtime.atomic import read_json, read_tensors, write_json
 

@@ -17,12 +17,12 @@ import pandas as pd
 import torch
 from torch.nn.functional import cross_entropy
 
-from after_ser.backbone.geometry import SAMPLE_RATE
-from after_ser.backbone.save import file_sha256
 from after_ser.errors import InputError
 from after_ser.learn.losses import class_weights
 from after_ser.learn.stopping import EarlyStopping
 from after_ser.learn.training import Row, Training, gradients_of
+from after_ser.model.geometry import SAMPLE_RATE
+from after_ser.model.save import file_sha256
 from after_ser.ptapt.audio import Audio
 from after_ser.ptapt.fairseq import load_wav2vec
 from after_ser.ptapt.settings import StatesSettings

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from after_ser.backbone.geometry import Geometry
+from after_ser.model.geometry import Geometry
 
 FEATURE_KERNELS = (10, 8, 4, 4, 4, 1, 1)
 FEATURE_STRIDES = (5, 4, 2, 2, 2, 1, 1)  # 160 samples: a frame every 10 ms

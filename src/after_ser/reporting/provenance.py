@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from after_ser.model.registry import family_named
 from after_ser.reporting import published
 from after_ser.reporting.cells import percent
 from after_ser.runtime.atomic import read_json
@@ -76,7 +77,8 @@ def backbone_note(config: Mapping[str, Any], name: str | None = None) -> str:
     elif settings.get("folder"):
         origin = f"local checkpoint {settings['folder']}"
     else:
-        origin = "wav2vec 2.0 trained from scratch in this workflow, no released checkpoint"
+        title = family_named(settings).title
+        origin = f"{title} trained from scratch in this workflow, no released checkpoint"
     more = f" {settings['note']}" if settings.get("note") else ""
     return f"Backbone {name}: {origin}.{more}"
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from after_ser.backbone.batching import StepSchedule
-from after_ser.backbone.geometry import SAMPLE_RATE, Geometry
-from after_ser.backbone.load import normalise
-from after_ser.backbone.waveform import read_samples, to_float
+from after_ser.model.batching import StepSchedule
+from after_ser.model.geometry import SAMPLE_RATE, Geometry
+from after_ser.model.waveform import read_samples, to_float
 from after_ser.runtime.seeding import rng
 from after_ser.tapt.clips import Clip
 from after_ser.tapt.masked_batch import MaskedBatch
@@ -29,15 +28,15 @@ class Batches:
         clips: Sequence[Clip],
         settings: PretrainSettings,
         geometry: Geometry,
-        scale: bool,
+        prepare: Callable[[np.ndarray], np.ndarray],
         seed: tuple[str | int, ...],
         targets: PseudoLabels | None = None,
     ) -> None:
-        """`scale`: normalise every crop to zero mean and unit variance; `seed`: named parts."""
+        """`prepare` is applied to every crop, as the family wants it; `seed`: named parts."""
         self._clips = list(clips)
         self._settings = settings
         self._geometry = geometry
-        self._scale = scale
+        self._prepare = prepare
         self._seed = seed
         self._targets = targets
         lengths = [min(clip.seconds, settings.crop_s) for clip in clips]
@@ -129,5 +128,4 @@ class Batches:
             part = self._cache[index][start : start + length]
         else:
             part = read_samples(clip.path, start, length)
-        waveform = to_float(part)
-        return normalise(waveform) if self._scale else waveform
+        return self._prepare(to_float(part))

@@ -1,4 +1,4 @@
-"""One masked forward pass through wav2vec 2.0, with everything an objective may need."""
+"""One masked forward pass, with everything an objective may need, and the quantiser's codes."""
 
 from __future__ import annotations
 
@@ -6,51 +6,53 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import Wav2Vec2ForPreTraining
 
-from after_ser.backbone.cnn import latents_of
+from after_ser.model.families.base import Pretraining
 from after_ser.runtime.seeding import derive_seed
 from after_ser.tapt.masked_batch import MaskedBatch
 from after_ser.tapt.objectives.base import ModelOutput
 
 
 def masked_forward(
-    model: Wav2Vec2ForPreTraining, batch: MaskedBatch, temperature: float = 2.0, codes: bool = True
+    model: Pretraining, batch: MaskedBatch, temperature: float = 2.0, codes: bool = True
 ) -> ModelOutput:
-    """Run CNN, quantiser and transformer on a batch whose masked frames the transformer misses.
+    """Run stem, quantiser and transformer on a batch whose masked frames the transformer misses.
 
-    The steps are those of Wav2Vec2ForPreTraining.forward, called one by one, for three reasons:
-    its output lacks the codes that Eq. 2 predicts; a checkpoint's `apply_spec_augment: false`
-    would silently switch our masks off there; and its quantiser multiplies every frame with the
-    whole code book (gigabytes at 250 s of audio). `temperature` is the Gumbel softmax's, used in
-    training mode. A group-norm model gets no attention mask, as in its own training. Without
-    `codes` the quantiser is left out.
+    With a quantiser the steps are those of Wav2Vec2ForPreTraining.forward, called one by one, for
+    three reasons: its output lacks the codes that Eq. 2 predicts; a checkpoint's
+    `apply_spec_augment: false` would silently switch our masks off there; and its quantiser
+    multiplies every frame with the whole code book (gigabytes at 250 s of audio). `temperature` is
+    the Gumbel softmax's, used in training mode. Without `codes` the quantiser is left out.
     """
-    encoder = model.wav2vec2
-    features = latents_of(encoder.feature_extractor, batch.waveforms)
-    hidden, unmasked = encoder.feature_projection(features)
-    hidden = torch.where(batch.mask[..., None], encoder.masked_spec_embed.to(hidden.dtype), hidden)
-    attention = batch.valid if model.config.feat_extract_norm == "layer" else None
-    hidden = encoder.encoder(hidden, attention_mask=attention).last_hidden_state
+    projected, unmasked = model.project(model.latents(batch.waveforms))
+    hidden = masked(model, projected, batch.mask)
+    hidden = model.body.last(hidden, model.attended(batch.valid))
     if not codes:
         none = hidden.new_empty(0)
         return ModelOutput(none, none, hidden, none, none)
-    dropped = model.dropout_features(unmasked)
-    quantised, logits = quantise(model.quantizer, dropped, temperature, batch)
+    own = model.quantiser
+    dropped = own.dropout_features(unmasked)
+    quantised, logits = quantise(own.quantizer, dropped, temperature, batch)
     return ModelOutput(
-        context=model.project_hid(hidden),
-        quantised=model.project_q(quantised.to(model.project_q.weight.dtype)),
+        context=own.project_hid(hidden),
+        quantised=own.project_q(quantised.to(own.project_q.weight.dtype)),
         hidden=hidden,
         code_logits=logits,
         codes=logits.detach().argmax(dim=-1),
     )
 
 
-def code_scores(model: Wav2Vec2ForPreTraining, batch: MaskedBatch) -> Tensor:
+def masked(model: Pretraining, projected: Tensor, mask: Tensor) -> Tensor:
+    """Return projected latents [B, T, H] with the mask embedding where `mask` [B, T] is True."""
+    embedding = model.body.mask_embedding
+    assert embedding is not None
+    return torch.where(mask[..., None], embedding.to(projected.dtype), projected)
+
+
+def code_scores(model: Pretraining, batch: MaskedBatch) -> Tensor:
     """Return the code scores [B, T, G, V] that `masked_forward` gives; there is no transformer."""
-    features = latents_of(model.wav2vec2.feature_extractor, batch.waveforms)
-    unmasked = model.wav2vec2.feature_projection(features)[1]
-    return _scores(model.quantizer, model.dropout_features(unmasked))
+    unmasked = model.project(model.latents(batch.waveforms))[1]
+    return _scores(model.quantiser.quantizer, model.quantiser.dropout_features(unmasked))
 
 
 def quantise(

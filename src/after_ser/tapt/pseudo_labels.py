@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from after_ser.backbone.geometry import Geometry
-from after_ser.backbone.save import file_sha256
 from after_ser.errors import InputError
+from after_ser.model.geometry import Geometry
+from after_ser.model.save import file_sha256
 from after_ser.runtime.atomic import read_array, read_json, read_tsv
 
 CLUSTERS = "clusters.npy"

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
-from transformers import Wav2Vec2ForPreTraining
 
+from after_ser.model.families.base import Pretraining
 from after_ser.runtime.seeding import derive_seed
 from after_ser.tapt.forward import code_scores, masked_forward
 from after_ser.tapt.masked_batch import MaskedBatch
@@ -25,10 +25,11 @@ from after_ser.tapt.processes import Team
 class MaskedLoss(nn.Module):
     """Model and objective as one module that returns the loss, as processes that share it need."""
 
-    def __init__(self, model: Wav2Vec2ForPreTraining, objective: Objective, bf16: bool) -> None:
+    def __init__(self, model: Pretraining, objective: Objective, bf16: bool) -> None:
         """`bf16`: the model's forward pass is in bf16, the objective never."""
         super().__init__()
-        self.model, self.objective, self.bf16 = model, objective, bf16
+        self.pretraining, self.bf16 = model, bf16
+        self.model, self.objective = model.module, objective
 
     def forward(self, batch: MaskedBatch, temperature: float) -> tuple[Tensor, Parts, Tensor]:
         """Return the loss, its named parts, and the codes' shares [2, G, V]: best and mean.
@@ -38,7 +39,7 @@ class MaskedLoss(nn.Module):
         """
         codes = self.objective.reads_codes
         with self.autocast(batch):
-            output = masked_forward(self.model, batch, temperature, codes)
+            output = masked_forward(self.pretraining, batch, temperature, codes)
         loss, parts = self.objective.loss(output, batch)
         if not codes:
             return loss, parts, loss.detach().new_empty(0)
@@ -113,7 +114,7 @@ def _knowing_all_codes(
             part = part.to(team.device)
             _seed(part)
             with masked.autocast(part):
-                scores = code_scores(masked.model, part)
+                scores = code_scores(masked.pretraining, part)
             found.append(code_distribution(scores, part.mask) * share)
         codes = team.sum(torch.stack(found).sum(dim=0))
     return [

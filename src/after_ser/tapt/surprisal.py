@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
-from transformers import Wav2Vec2ForPreTraining
 
-from after_ser.backbone.latents import Latents
-from after_ser.backbone.load import load_pretraining_model
+from after_ser.model.families.base import Pretraining
+from after_ser.model.latents import Latents
+from after_ser.model.registry import family_of
 from after_ser.runtime.atomic import atomic_path
 from after_ser.runtime.timing import Stopwatch
-from after_ser.tapt.forward import quantise
+from after_ser.tapt.forward import masked, quantise
 from after_ser.tapt.masking import span_mask
 
 _TEMPERATURE = 0.1  # kappa of Eq. 1
@@ -44,8 +43,8 @@ def extract_surprisal(
     of time, since frame t of one clip has nothing to do with frame t of another; a part without
     a masked frame is 0, as an unchosen token is in ALPs. Cost O(N maskings T²).
     """
-    model: Any = load_pretraining_model(checkpoint)
-    model.to(device)
+    model = family_of(checkpoint).pretraining(checkpoint)
+    model.module.to(device)
     with Latents(latents_folder) as latents:
         rows = np.zeros((len(latents.utts), bins), dtype=np.float32)
         for row, utt in enumerate(latents.utts):
@@ -61,7 +60,7 @@ def extract_surprisal(
 
 @torch.inference_mode()
 def clip_surprisal(
-    model: Wav2Vec2ForPreTraining,
+    model: Pretraining,
     frames: np.ndarray,
     maskings: int,
     mask_share: float,
@@ -75,22 +74,22 @@ def clip_surprisal(
     """
     total = np.zeros(len(frames))
     counted = np.zeros(len(frames))
-    encoder = model.wav2vec2
+    own = model.quantiser
     for start in range(0, len(frames), _FRAMES):
         piece = torch.from_numpy(frames[start : start + _FRAMES])[None].to(device)
         length = piece.shape[1]
         part = slice(start, start + length)
-        hidden, normed = encoder.feature_projection(piece)
-        quantised, _ = quantise(model.quantizer, normed, 1.0)
-        target = nn.functional.normalize(model.project_q(quantised).float(), dim=-1)[0]
+        projected, normed = model.project(piece)
+        quantised, _ = quantise(own.quantizer, normed, 1.0)
+        target = nn.functional.normalize(own.project_q(quantised).float(), dim=-1)[0]
         lengths = np.full(maskings, length)
         masks = span_mask(lengths, length, mask_share, mask_span, *seed, start)
-        masked = torch.from_numpy(masks).to(device)
-        given = torch.where(masked[..., None], encoder.masked_spec_embed, hidden)
-        context = model.project_hid(encoder.encoder(given).last_hidden_state)
-        context = nn.functional.normalize(context.float(), dim=-1)[masked]
-        own = torch.nonzero(masked)[:, 1]
-        loss = nn.functional.cross_entropy(context @ target.T / _TEMPERATURE, own, reduction="none")
+        hide = torch.from_numpy(masks).to(device)
+        context = own.project_hid(model.body.last(masked(model, projected, hide), None))
+        context = nn.functional.normalize(context.float(), dim=-1)[hide]
+        frames_hidden = torch.nonzero(hide)[:, 1]
+        scores = context @ target.T / _TEMPERATURE
+        loss = nn.functional.cross_entropy(scores, frames_hidden, reduction="none")
         _, frame = np.nonzero(masks)
         np.add.at(total[part], frame, loss.double().cpu().numpy())
         counted[part] += masks.sum(axis=0)

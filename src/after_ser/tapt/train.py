@@ -10,18 +10,16 @@ import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
-from after_ser.backbone.dropout import quicken
-from after_ser.backbone.geometry import Geometry
-from after_ser.backbone.load import WEIGHTS, load_pretraining_model, wants_normalised
-from after_ser.backbone.save import check_finite, file_sha256, save_pretraining_model
-from after_ser.backbone.scratch import build_scratch
-from after_ser.errors import InputError
 from after_ser.learn.stopping import EarlyStopping
 from after_ser.learn.training import Row, Training
+from after_ser.model.families.base import Pretraining
+from after_ser.model.load import WEIGHTS
+from after_ser.model.registry import family_of, family_of_architecture
+from after_ser.model.save import check_finite, file_sha256
 from after_ser.runtime.adam import Adam
 from after_ser.runtime.atomic import write_json, write_tsv
 from after_ser.runtime.device import (
@@ -46,9 +44,6 @@ from after_ser.tapt.settings import PretrainSettings
 from after_ser.tapt.step import MaskedLoss, add_gradients, parts_of
 from after_ser.tapt.summary import levelled_off
 from after_ser.tapt.validation import Validation
-
-if TYPE_CHECKING:
-    from transformers import Wav2Vec2ForPreTraining
 
 Start = str | os.PathLike[str] | Mapping[str, Any]
 
@@ -111,7 +106,7 @@ def pretrain(
 
 def measurable(
     start: Start, clips: Sequence[Clip], settings: PretrainSettings, device: str, threads: int
-) -> tuple[Callable[[int], MaskedBatch], Callable[[MaskedBatch], Row], Wav2Vec2ForPreTraining]:
+) -> tuple[Callable[[int], MaskedBatch], Callable[[MaskedBatch], Row], Pretraining]:
     """Return what makes a step's batch, what does the step, and the model, to measure them.
 
     They are those of `pretrain`, and its arguments; nothing is written.
@@ -143,34 +138,26 @@ class _Run:
         self.targets, self.held_out = targets, validation
         self.step_name = str(seed[0])
         if isinstance(start, Mapping):
-            self.scale = True
-            model = build_scratch(start, derive_seed(*seed, "weights"))
+            model = family_of_architecture(start).build(start, derive_seed(*seed, "weights"))
         else:
-            self.scale = wants_normalised(start)
-            model = load_pretraining_model(start)
-        if not hasattr(model.wav2vec2, "masked_spec_embed"):
-            raise InputError(
-                f"{self.step_name}: the model has no mask embedding, since its config sets "
-                "mask_time_prob to 0; expected a model that was pre-trained with masks"
-            )
-        quicken(model)
+            model = family_of(start).pretraining(start)
         self.model = model
-        self.model.to(team.device)  # type: ignore[arg-type]
+        model.module.to(team.device)
         self.objective = build_objective(
             settings.objective,
-            model.config,
+            model,
             derive_seed(*seed, "head"),
             settings.temperature,
             targets.sizes if targets is not None else (),
         ).to(team.device)
-        self.objective.freeze(self.model)
-        self.loss = MaskedLoss(self.model, self.objective, settings.precision == "bf16")
+        self.objective.freeze(model)
+        self.loss = MaskedLoss(model, self.objective, settings.precision == "bf16")
         self.shared_loss = team.wrap(self.loss)
-        geometry = Geometry.of(model.config)
-        self.batches = Batches(clips, settings, geometry, self.scale, seed, targets)
+        geometry = model.body.geometry
+        self.batches = Batches(clips, settings, geometry, model.prepare, seed, targets)
         self.validation: Validation | None = None
         if validation:
-            self.validation = Validation(validation, settings, geometry, self.scale, seed)
+            self.validation = Validation(validation, settings, geometry, model.prepare, seed)
         #: Steps between two measurements on held-out clips.
         self.per_epoch = settings.validate_every if validation else settings.steps
 
@@ -243,8 +230,8 @@ class _Run:
         log = pd.DataFrame(training.rows)
         log.insert(0, "step", range(1, len(log) + 1))
         log["lr"] = [f"{self.settings.rate(step):.6e}" for step in range(len(log))]
-        check_finite(out / WEIGHTS, self.model.state_dict())
-        save_pretraining_model(self.model, out, self.scale)
+        check_finite(out / WEIGHTS, self.model.module.state_dict())
+        self.model.save(out)
         write_tsv(out / "log.tsv", log)
         if self.validation is not None:
             write_tsv(out / "validation.tsv", pd.DataFrame(training.history))
@@ -259,7 +246,7 @@ class _Run:
             summary["validation_loss_last"] = training.history[-1]["loss"]
         if not self.objective.reads_codes:
             return summary
-        config = self.model.config
+        config = self.model.quantiser.config
         return {
             **summary,
             "perplexity_last": training.rows[-1]["perplexity"],

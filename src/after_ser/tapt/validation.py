@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+import numpy as np
 import torch
 
-from after_ser.backbone.geometry import Geometry
+from after_ser.model.geometry import Geometry
 from after_ser.runtime.seeding import rng
 from after_ser.tapt.batches import Batches
 from after_ser.tapt.clips import Clip
@@ -68,11 +69,11 @@ class Validation:
         clips: Sequence[Clip],
         settings: PretrainSettings,
         geometry: Geometry,
-        scale: bool,
+        prepare: Callable[[np.ndarray], np.ndarray],
         seed: tuple[str | int, ...],
     ) -> None:
-        """`scale` and `seed` as Batches takes them; there is at least one clip."""
-        self._batches = Batches(clips, settings, geometry, scale, (*seed, "validation"))
+        """`prepare` and `seed` as Batches takes them; there is at least one clip."""
+        self._batches = Batches(clips, settings, geometry, prepare, (*seed, "validation"))
 
     def measure(self, masked: MaskedLoss, device: torch.device) -> dict[str, float]:
         """Return the loss, its parts and the code book's perplexity over all clips.

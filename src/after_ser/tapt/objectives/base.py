@@ -11,8 +11,7 @@ import torch
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
-    from transformers import Wav2Vec2ForPreTraining
-
+    from after_ser.model.families.base import Pretraining
     from after_ser.tapt.masked_batch import MaskedBatch
 
 
@@ -46,7 +45,7 @@ class Objective(nn.Module, ABC):
     #: Whether a term of the loss is no mean over masked frames but one of all codes of a step.
     of_all_codes = False
 
-    def freeze(self, model: Wav2Vec2ForPreTraining) -> None:
+    def freeze(self, model: Pretraining) -> None:
         """Freeze what of `model` (in training mode) is not trained; by default all of it is."""
 
     @abstractmethod

@@ -10,8 +10,7 @@ from torch import Tensor, nn
 from after_ser.tapt.objectives.base import ModelOutput, Objective, Parts
 
 if TYPE_CHECKING:
-    from transformers import Wav2Vec2Config
-
+    from after_ser.model.families.base import Pretraining
     from after_ser.tapt.masked_batch import MaskedBatch
 
 
@@ -24,7 +23,7 @@ class Contrastive(Objective):
     have the same code, so log(number of such frames) is the least a frame can reach.
     """
 
-    def __init__(self, config: Wav2Vec2Config, temperature: float = 0.1) -> None:
+    def __init__(self, model: Pretraining, temperature: float = 0.1) -> None:
         """Has no weights; `temperature` is kappa, 0.1 in the paper."""
         super().__init__()
         self.temperature = temperature

@@ -12,8 +12,7 @@ from after_ser.errors import InputError
 from after_ser.tapt.objectives.base import ModelOutput, Objective, Parts
 
 if TYPE_CHECKING:
-    from transformers import Wav2Vec2Config, Wav2Vec2ForPreTraining
-
+    from after_ser.model.families.base import Pretraining
     from after_ser.tapt.masked_batch import MaskedBatch
 
 WIDTH = 256
@@ -31,24 +30,24 @@ class PseudoLabelPrediction(Objective):
 
     reads_codes = False
 
-    def __init__(self, config: Wav2Vec2Config, sizes: Sequence[int] = ()) -> None:
+    def __init__(self, model: Pretraining, sizes: Sequence[int] = ()) -> None:
         """Make the heads; `sizes` are the numbers of clusters, in the order of the targets."""
         super().__init__()
         if not sizes:
             raise InputError("pre-training: objective p-tapt without pseudo-labels to predict")
         self.sizes = tuple(int(size) for size in sizes)
-        width = config.hidden_size
+        width = model.body.width
         self.heads = nn.ModuleList(
             nn.Sequential(nn.Linear(width, WIDTH), nn.Tanh(), nn.Linear(WIDTH, size))
             for size in self.sizes
         )
 
-    def freeze(self, model: Wav2Vec2ForPreTraining) -> None:
+    def freeze(self, model: Pretraining) -> None:
         """Leave only the transformer trainable."""
-        model.requires_grad_(False)
-        model.wav2vec2.encoder.requires_grad_(True)
-        model.wav2vec2.feature_extractor.eval()
-        model.wav2vec2.feature_projection.eval()
+        model.module.requires_grad_(False)
+        model.body.transformer.requires_grad_(True)
+        model.front.eval()
+        model.body.projection.eval()
 
     def loss(self, output: ModelOutput, batch: MaskedBatch) -> tuple[Tensor, Parts]:
         """Return the sum of the means over masked frames, with the share predicted right."""

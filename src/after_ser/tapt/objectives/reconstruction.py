@@ -9,8 +9,7 @@ from torch import Tensor, nn
 from after_ser.tapt.objectives.base import ModelOutput, Objective, Parts
 
 if TYPE_CHECKING:
-    from transformers import Wav2Vec2Config
-
+    from after_ser.model.families.base import Pretraining
     from after_ser.tapt.masked_batch import MaskedBatch
 
 
@@ -22,12 +21,13 @@ class Reconstruction(Objective):
     head belongs to the objective: it is not part of the checkpoint that fine-tuning starts from.
     """
 
-    def __init__(self, config: Wav2Vec2Config, temperature: float = 0.1) -> None:
+    def __init__(self, model: Pretraining, temperature: float = 0.1) -> None:
         """Make the head: transformer width -> groups x codes. Eq. 2 has no temperature."""
         super().__init__()
+        config = model.quantiser.config
         self.groups = int(config.num_codevector_groups)
         self.codes = int(config.num_codevectors_per_group)
-        self.head = nn.Linear(config.hidden_size, self.groups * self.codes)
+        self.head = nn.Linear(model.body.width, self.groups * self.codes)
 
     def loss(self, output: ModelOutput, batch: MaskedBatch) -> tuple[Tensor, Parts]:
         """Return the mean over masked frames, with the share of codes predicted right."""

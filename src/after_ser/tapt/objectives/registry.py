@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 from after_ser.errors import InputError
 
 if TYPE_CHECKING:
-    from transformers import Wav2Vec2Config
-
+    from after_ser.model.families.base import Pretraining
     from after_ser.tapt.objectives.base import Objective
 
 
@@ -66,15 +65,16 @@ def uses_labels(name: str) -> bool:
 
 def build_objective(
     name: str,
-    config: Wav2Vec2Config,
+    model: Pretraining,
     seed: int,
     temperature: float = 0.1,
     sizes: Sequence[int] = (),
 ) -> Objective:
-    """Return the objective `name` for a model of `config`.
+    """Return the objective `name` for `model`.
 
     `seed` fixes its own weights, `temperature` is kappa of Eq. 1, `sizes` are the numbers of
-    pseudo-labels of one that predicts them.
+    pseudo-labels of one that predicts them. Raises InputError for an objective on codes where the
+    model has no quantiser.
     """
     import torch
 
@@ -84,7 +84,14 @@ def build_objective(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         for part in check_objective(name):
-            module, kind = OBJECTIVES[part].where.split(":")
+            module, name_of_class = OBJECTIVES[part].where.split(":")
+            kind = getattr(import_module(module), name_of_class)
+            if kind.reads_codes and model.quantiser is None:
+                raise InputError(
+                    f"pre-training: objective {part!r} reads a quantiser's codes, and a "
+                    f"{model.body.family.model_type} backbone has no quantiser; expected an "
+                    "objective without codes"
+                )
             given = (sizes,) if OBJECTIVES[part].uses_labels else (temperature,)
-            parts.append(getattr(import_module(module), kind)(config, *given))
+            parts.append(kind(model, *given))
     return parts[0] if len(parts) == 1 else Sum(parts)

@@ -18,8 +18,7 @@ from after_ser.tapt.objectives.base import (
 )
 
 if TYPE_CHECKING:
-    from transformers import Wav2Vec2Config
-
+    from after_ser.model.families.base import Pretraining
     from after_ser.tapt.masked_batch import MaskedBatch
 
 
@@ -34,9 +33,10 @@ class Wav2Vec2Own(Objective):
 
     of_all_codes = True
 
-    def __init__(self, config: Wav2Vec2Config, temperature: float = 0.1) -> None:
+    def __init__(self, model: Pretraining, temperature: float = 0.1) -> None:
         """Has no weights; its temperature is the checkpoint's own, not Eq. 1's `temperature`."""
         super().__init__()
+        config = model.quantiser.config
         self.negatives = int(config.num_negatives)
         self.temperature = float(config.contrastive_logits_temperature)
         self.weight = float(config.diversity_loss_weight)

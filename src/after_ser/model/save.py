@@ -1,4 +1,4 @@
-"""Writing checkpoint folders that transformers, and load.py, can read."""
+"""Writing weights, and where they come from."""
 
 from __future__ import annotations
 
@@ -7,17 +7,12 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from after_ser.backbone.load import CONFIG, ORIGIN, PREPROCESSOR, WEIGHTS
 from after_ser.errors import InputError
-from after_ser.runtime.atomic import atomic_path, write_json, write_text
+from after_ser.model.load import ORIGIN, WEIGHTS
+from after_ser.runtime.atomic import atomic_path, write_json
 
 if TYPE_CHECKING:
     import torch
-    from transformers import (
-        Wav2Vec2ForPreTraining,
-        Wav2Vec2ForSequenceClassification,
-        Wav2Vec2Model,
-    )
 
 
 def check_finite(path: str | os.PathLike[str], tensors: dict[str, torch.Tensor]) -> None:
@@ -44,39 +39,6 @@ def save_tensors(path: str | os.PathLike[str], tensors: dict[str, torch.Tensor])
     whole = {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}
     with atomic_path(path) as temporary:
         save_file(whole, temporary, metadata={"format": "pt"})
-
-
-def save_pretraining_model(
-    model: Wav2Vec2ForPreTraining | Wav2Vec2Model | Wav2Vec2ForSequenceClassification,
-    folder: str | os.PathLike[str],
-    do_normalize: bool,
-) -> None:
-    """Write config.json, model.safetensors and preprocessor_config.json into `folder`.
-
-    An encoder alone is written too; then fine-tuning can start from the folder, and TAPT cannot.
-    """
-    folder = Path(folder)
-    model.config.architectures = [type(model).__name__]
-    model.config.dtype = model.dtype  # else the config's bytes depend on how the model was made
-    write_text(folder / CONFIG, model.config.to_json_string())
-    save_tensors(folder / WEIGHTS, model.state_dict())
-    write_json(folder / PREPROCESSOR, preprocessor(do_normalize, model.config.feat_extract_norm))
-
-
-def preprocessor(do_normalize: bool, feat_extract_norm: str) -> dict[str, Any]:
-    """Return preprocessor_config.json as transformers' Wav2Vec2FeatureExtractor reads it.
-
-    Group-norm models were trained without an attention mask and must not be given one.
-    """
-    return {
-        "feature_extractor_type": "Wav2Vec2FeatureExtractor",
-        "feature_size": 1,
-        "sampling_rate": 16_000,
-        "padding_side": "right",
-        "padding_value": 0.0,
-        "do_normalize": do_normalize,
-        "return_attention_mask": feat_extract_norm == "layer",
-    }
 
 
 def write_origin(

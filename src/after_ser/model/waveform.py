@@ -6,8 +6,8 @@ import os
 
 import numpy as np
 
-from after_ser.backbone.geometry import SAMPLE_RATE
 from after_ser.errors import InputError
+from after_ser.model.geometry import SAMPLE_RATE
 
 
 def read_samples(path: str | os.PathLike[str], start: int = 0, count: int = -1) -> np.ndarray:

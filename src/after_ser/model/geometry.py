@@ -17,7 +17,7 @@ class Geometry:
 
     @classmethod
     def of(cls, config: Any) -> Geometry:
-        """Read the geometry of a model's config (transformers' Wav2Vec2Config)."""
+        """Read the geometry of a model's config with `conv_kernel` and `conv_stride`."""
         return cls(tuple(config.conv_kernel), tuple(config.conv_stride))
 
     @property
@@ -27,6 +27,11 @@ class Geometry:
         for stride in self.strides:
             product *= stride
         return product
+
+    @property
+    def frames_per_second(self) -> float:
+        """Frames of a second of audio."""
+        return SAMPLE_RATE / self.stride
 
     @property
     def receptive_field(self) -> int:

@@ -9,9 +9,9 @@ are equal to its bit for bit on the CPU (tests/test_backbone_transformer.py).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import weight_norm
 
-from after_ser.backbone.dropout import Dropout, attention
-from after_ser.backbone.load import CONFIG, WEIGHTS, read_config
 from after_ser.errors import InputError
+from after_ser.model.families.base import Body, Family
+from after_ser.model.families.wav2vec2_fast.dropout import Dropout, attention
+from after_ser.model.geometry import Geometry
+from after_ser.model.load import CONFIG, expect_complete, expect_weights
+from after_ser.model.registry import read_config
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu": functional.gelu,
@@ -54,12 +57,11 @@ class TransformerConfig:
     layer_norm_eps: float = 1e-5
     feat_extract_activation: str = "gelu"
     conv_dim: tuple[int, ...] = (512, 512, 512, 512, 512, 512, 512)
+    conv_kernel: tuple[int, ...] = (10, 3, 3, 3, 3, 2, 2)
     conv_stride: tuple[int, ...] = (5, 2, 2, 2, 2, 2, 2)
     num_conv_pos_embeddings: int = 128
     num_conv_pos_embedding_groups: int = 16
     do_stable_layer_norm: bool = False
-    classifier_proj_size: int = 256  # of the head "sequence-classification"
-    initializer_range: float = 0.02  # likewise
 
     @classmethod
     def of(cls, described: dict[str, Any], where: str) -> TransformerConfig:
@@ -219,6 +221,12 @@ class Transformer(nn.Module):
 
     def forward(self, hidden: Tensor, valid: Tensor | None) -> Tensor:
         """`valid` [B, T] is True where a frame is no padding; None where nothing is padded."""
+        for state in self.states(hidden, valid):
+            hidden = state
+        return hidden
+
+    def states(self, hidden: Tensor, valid: Tensor | None) -> Iterator[Tensor]:
+        """Yield what the first layer is given, then what leaves each; the last one normed."""
         mask = None
         if valid is not None:
             hidden = torch.where(valid[..., None], hidden, 0.0)
@@ -227,58 +235,57 @@ class Transformer(nn.Module):
         if not self.norm_first:
             hidden = self.layer_norm(hidden)
         hidden = self.dropout(hidden)
-        for layer in self.layers:
-            if self.training and self.layerdrop > 0 and bool(torch.rand([]) < self.layerdrop):
-                continue
-            hidden = layer(hidden, mask)
-        return self.layer_norm(hidden) if self.norm_first else hidden
+        yield hidden
+        for index, layer in enumerate(self.layers, start=1):
+            skipped = self.training and self.layerdrop > 0 and bool(torch.rand([]) < self.layerdrop)
+            if not skipped:
+                hidden = layer(hidden, mask)
+            last = index == len(self.layers)
+            yield self.layer_norm(hidden) if last and self.norm_first else hidden
 
 
-@dataclass(frozen=True)
-class Body:
-    """What a checkpoint has between the CNN's latents and a head."""
+class FastBody(Body):
+    """Projection and Transformer."""
 
-    described: dict[str, Any]  # its config.json
-    config: TransformerConfig
-    projection: Projection
-    transformer: Transformer
-    mask_embedding: Tensor | None  # [H]; fine-tuned checkpoints may lack it
+    def layers(self, projected: Tensor, valid: Tensor | None) -> list[Tensor]:
+        """Return L + 1 times [B, T, H]."""
+        assert isinstance(self.transformer, Transformer)
+        return list(self.transformer.states(projected, valid))
 
-    @classmethod
-    def described_by(cls, described: dict[str, Any], where: str) -> Body:
-        """Build the modules of a config.json's mapping, their weights still to be assigned.
-
-        Raises InputError as TransformerConfig.of.
-        """
-        config = TransformerConfig.of(described, where)
-        with torch.device("meta"):  # nothing is drawn that is overwritten anyway
-            projection, transformer = Projection(config), Transformer(config)
-        return cls(described, config, projection, transformer, None)
+    def last(self, projected: Tensor, valid: Tensor | None) -> Tensor:
+        """Return [B, T, H], without keeping the others."""
+        found: Tensor = self.transformer(projected, valid)
+        return found
 
 
-def load_body(folder: Path) -> Body:
+def build_body(described: dict[str, Any], where: str, family: Family) -> FastBody:
+    """Build the modules of a config.json's mapping, their weights still to be assigned.
+
+    Raises InputError as TransformerConfig.of.
+    """
+    config = TransformerConfig.of(described, where)
+    with torch.device("meta"):  # nothing is drawn that is overwritten anyway
+        projection, transformer = Projection(config), Transformer(config)
+    return FastBody(
+        family, described, Geometry.of(config), config.hidden_size, projection, transformer
+    )
+
+
+def load_body(folder: Path, family: Family) -> FastBody:
     """Read a checkpoint folder's projection and transformer, float32, in evaluation mode.
 
     Raises InputError where a weight is missing or has another shape.
     """
     from safetensors import SafetensorError, safe_open
 
-    body = Body.described_by(read_config(folder), str(folder / CONFIG))
-    path = folder / WEIGHTS
-    if not path.is_file():
-        raise InputError(f"backbone: no {WEIGHTS} in {folder}; expected a checkpoint folder")
+    body = build_body(read_config(folder), str(folder / CONFIG), family)
+    path = expect_weights(folder)
     parts = {"feature_projection": body.projection, "encoder": body.transformer}
     try:
         with safe_open(path, "pt") as file:
             stored = _stored_names(list(file.keys()))
             wanted = [f"{part}.{name}" for part in parts for name in parts[part].state_dict()]
-            missing = [name for name in wanted if name not in stored]
-            if missing:
-                shown = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
-                raise InputError(
-                    f"backbone: {path} lacks {len(missing)} weights of Wav2Vec2Model "
-                    f"({shown}); expected a complete checkpoint"
-                )
+            expect_complete(path, [name for name in wanted if name not in stored], "Wav2Vec2Model")
 
             def read(name: str) -> Tensor:
                 # a copy: the file's own memory may be misaligned, and training writes into it
@@ -288,13 +295,14 @@ def load_body(folder: Path) -> Body:
             for part, module in parts.items():
                 names = list(module.state_dict())
                 module.load_state_dict({n: read(f"{part}.{n}") for n in names}, assign=True)
-            embedding = read("masked_spec_embed") if "masked_spec_embed" in stored else None
+            if "masked_spec_embed" in stored:
+                body.mask_embedding = read("masked_spec_embed")
     except (OSError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:300]
         raise InputError(f"backbone: cannot load {path}: {reason}") from None
     body.projection.eval()
     body.transformer.eval()
-    return replace(body, mask_embedding=embedding)
+    return body
 
 
 def _stored_names(names: list[str]) -> dict[str, str]:

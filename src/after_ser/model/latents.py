@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from after_ser.backbone.encode import ClipEncoder
-from after_ser.backbone.geometry import SAMPLE_RATE
-from after_ser.backbone.waveform import count_samples, read_samples, to_float
 from after_ser.errors import InputError
+from after_ser.model.geometry import SAMPLE_RATE
+from after_ser.model.registry import family_of
+from after_ser.model.waveform import count_samples, read_samples, to_float
 from after_ser.runtime.atomic import atomic_path, read_array, read_tsv, write_json, write_tsv
 from after_ser.runtime.timing import Stopwatch
 
@@ -43,7 +43,7 @@ def extract_latents(
 
     `utts` restricts the clips (None: all of the manifest), whose order is kept; the manifest's
     paths are relative to `audio_root`. Of a clip longer than `longest_s` seconds only so much of
-    its beginning is heard (None: all of it). Every clip goes through the CNN alone and unpadded:
+    its beginning is heard (None: all of it). Every clip goes through the stem alone and unpadded:
     with group norm over time (wav2vec2-base) padding would change every frame, so that a clip's
     latents would depend on its batch. latents.npy is of `precision`, [total frames, D], means.npy
     float32 [N, D], the mean over a clip's frames. Raises InputError for clips that are not in the
@@ -57,24 +57,23 @@ def extract_latents(
     chosen = choose_device(device)
     set_threads(threads)
     make_deterministic()
-    encoder = ClipEncoder(backbone_folder, chosen)
+    stem = family_of(backbone_folder).stem(backbone_folder, chosen)
     longest = sys.maxsize if longest_s is None else round(longest_s * SAMPLE_RATE)
-    counts = [encoder.geometry.frames(min(count_samples(path), longest)) for path in paths]
+    counts = [stem.geometry.frames(min(count_samples(path), longest)) for path in paths]
     frames = np.array(counts, dtype=np.int64)
     offsets = np.concatenate([[0], np.cumsum(frames)])
-    dimension = encoder.dimension
-    means = np.empty((len(paths), dimension), dtype=np.float32)
+    means = np.empty((len(paths), stem.width), dtype=np.float32)
     out = Path(out_folder)
     with atomic_path(out / LATENTS) as temporary:
         store = np.lib.format.open_memmap(
-            temporary, mode="w+", dtype=precision, shape=(int(offsets[-1]), dimension)
+            temporary, mode="w+", dtype=precision, shape=(int(offsets[-1]), stem.width)
         )
         try:
             _reserve(temporary)
             for row, path in enumerate(paths):
-                waveform = encoder.prepare(to_float(read_samples(path)[:longest]))
+                prepared = stem.prepare(to_float(read_samples(path)[:longest]))
                 with watch.computing():
-                    clip = encoder.encode(waveform)
+                    clip = stem.encode(prepared)
                 kept = clip.astype(precision)
                 if len(clip) != frames[row] or not np.isfinite(kept).all():
                     raise InputError(

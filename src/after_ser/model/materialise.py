@@ -8,9 +8,10 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from after_ser.backbone.load import CONFIG, PREPROCESSOR, WEIGHTS, read_config, wants_normalised
-from after_ser.backbone.save import save_tensors, write_origin
 from after_ser.errors import InputError
+from after_ser.model.load import CONFIG, PREPROCESSOR, WEIGHTS
+from after_ser.model.registry import family_of
+from after_ser.model.save import save_tensors, write_origin
 from after_ser.runtime.atomic import atomic_path
 from after_ser.runtime.weights import read_weights
 
@@ -43,11 +44,11 @@ def materialise_folder(path: str | os.PathLike[str], out: str | os.PathLike[str]
     """Copy a local checkpoint folder into `out` under the standard names.
 
     Raises InputError where config.json, preprocessor_config.json or the weights are missing, or
-    the model is not a wav2vec 2.0 one.
+    the model is of no known family.
     """
     folder = Path(path)
     if not folder.is_dir():
-        raise InputError(f"backbone: {folder} is no folder; expected a wav2vec 2.0 checkpoint")
+        raise InputError(f"backbone: {folder} is no folder; expected a checkpoint folder")
     candidates = [folder / name for name in (WEIGHTS, OLD_WEIGHTS) if (folder / name).is_file()]
     if not candidates:
         raise InputError(f"backbone: no {WEIGHTS} or {OLD_WEIGHTS} in {folder}")
@@ -56,8 +57,7 @@ def materialise_folder(path: str | os.PathLike[str], out: str | os.PathLike[str]
 
 
 def _install(config: Path, preprocessor: Path, weights: Path, out: Path) -> None:
-    read_config(config.parent)
-    wants_normalised(preprocessor.parent)
+    family_of(config.parent).check(preprocessor.parent)
     for source, name in ((config, CONFIG), (preprocessor, PREPROCESSOR)):
         with atomic_path(out / name) as temporary:
             shutil.copyfile(source, temporary)
@@ -95,7 +95,7 @@ def _fetch(repo: str, revision: str, name: str, optional: bool = False) -> Path 
         return Path(hf_hub_download(repo, name, revision=revision))
     except (RepositoryNotFoundError, HFValidationError):
         raise InputError(
-            f"backbone: {hub} has no public repository {repo}; expected e.g. facebook/wav2vec2-base"
+            f"backbone: {hub} has no public repository {repo}; expected owner/name of one"
         ) from None
     except RevisionNotFoundError:
         raise InputError(f"backbone: {repo} at {hub} has no revision {revision}") from None

@@ -1,0 +1,1 @@
+"""The model: backbone families, what a round trains on top of one, and the heads."""

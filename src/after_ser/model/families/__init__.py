@@ -1,0 +1,1 @@
+"""Backbone families: one file and one line of `registry.FAMILIES` each."""
