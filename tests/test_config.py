@@ -170,3 +170,13 @@ def test_a_variant_is_checked_like_its_table():
     config["tables"]["tapt_ablation-mine"] = wrong
     with pytest.raises(InputError, match="tapt_ablation-mine.arms: after and ft-random differ"):
         resolve(config)
+
+
+def test_what_is_given_keeps_its_order_and_type():
+    """Snakemake compares params as text: 10 that became 10.0 would fit every model again."""
+    config = preset()
+    paper = dict(reversed(config["protocols"]["paper"].items()))
+    del paper["patience"]
+    config["protocols"]["paper"] = {**paper, "crop_s": 10}
+    found = resolve(config)["protocols"]["paper"]
+    assert repr(found) == repr({**paper, "crop_s": 10, "patience": 20})
