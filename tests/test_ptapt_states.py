@@ -211,7 +211,7 @@ def test_the_kept_weights_are_those_of_the_best_step_and_not_the_last(misled, tr
     history = read_tsv(trained / "history.tsv", ("val_loss",))
     assert 1.005 * described["best_val_loss"] < history["val_loss"].iloc[-1]
     given = states_settings(learning_rate=5e-3)
-    made = train._Run(*misled, CLASSES, given, SEED, CPU)
+    made = train._StatesTraining(*misled, CLASSES, given, SEED, CPU)
     made.model = load_states(trained)
     assert made._score_val()[0] == pytest.approx(described["best_val_loss"], rel=1e-5)
 
@@ -247,7 +247,7 @@ def test_spans_are_masked_in_training_only():
 def test_class_weights_are_inverse_to_the_counts(emotions):
     clips, _ = emotions
     labels = {clip.utt: CLASSES[index >= 8] for index, clip in enumerate(clips)}
-    made = train._Run(clips, labels, CLASSES, states_settings(), SEED, CPU)
+    made = train._StatesTraining(clips, labels, CLASSES, states_settings(), SEED, CPU)
     assert Counter(labels.values()) == {"anger": 8, "sad": 2}
     assert float(made.weights[1] / made.weights[0]) == pytest.approx(4)
 

@@ -66,7 +66,9 @@ def train_states(
         watch = Stopwatch()
         set_threads(threads)
         make_deterministic()
-        run = _Run(list(clips), labels, list(classes), settings, seed, choose_device(device))
+        run = _StatesTraining(
+            list(clips), labels, list(classes), settings, seed, choose_device(device)
+        )
         progress = Progress(
             STEP_NAME, state_folder, run.identity, watch, termination, settings.checkpoint_every
         )
@@ -78,7 +80,7 @@ def train_states(
         progress.finish()
 
 
-class _Run:
+class _StatesTraining:
     """The model, and its clips: those that are trained on, and those held out to stop by."""
 
     def __init__(

@@ -83,7 +83,7 @@ def pretrain(
             set_threads(threads)
             make_deterministic()
             team = team or Team(choose_device(device))
-            run = _Run(start, list(clips), settings, seed, team, targets, list(validation))
+            run = _Pretraining(start, list(clips), settings, seed, team, targets, list(validation))
             progress = Progress(
                 *(name, state_folder, run.identity, watch, termination),
                 steps=settings.checkpoint_every, writes=team.main, anywhere=team.any,
@@ -113,13 +113,13 @@ def measurable(
     """
     set_threads(threads)
     make_deterministic()
-    run = _Run(start, list(clips), settings, ("measured",), Team(choose_device(device)))
+    run = _Pretraining(start, list(clips), settings, ("measured",), Team(choose_device(device)))
     training = run.training(None)
     training.model.train()
     return run.batches.make, lambda batch: training.step((0, batch)), run.model
 
 
-class _Run:
+class _Pretraining:
     """Model, objective and batches of one pre-training."""
 
     def __init__(
