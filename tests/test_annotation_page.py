@@ -114,7 +114,7 @@ def test_it_names_nothing_elsewhere_and_ends_no_script(tmp_path, clips):
 
 def test_titles_are_text(tmp_path, clips):
     parts = written(tmp_path, clips, run="<b>&", asked="val")
-    assert parts.of("title") == ["<b>&: label the validation set"]
+    assert parts.of("title") == ["<b>&: label the validation set"] and "b" not in parts.tags
     assert written(tmp_path, clips).of("title") == ["r: label round 3"]
 
 

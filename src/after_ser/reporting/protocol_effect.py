@@ -10,7 +10,7 @@ import pandas as pd
 
 from after_ser.evaluation.statistics import fold_means, paired_difference, summarise
 from after_ser.reporting import provenance, published
-from after_ser.reporting.cells import at_budget, of_arm, percent, values
+from after_ser.reporting.cells import at_budget, of_arm, percent, unique_labels, values
 from after_ser.reporting.config import requested
 from after_ser.reporting.table import Table, cell, frame
 
@@ -18,16 +18,6 @@ METRICS = ("UA", "WA")
 #: Settings of an arm that a reader must know of where two arms differ, the protocol's aside.
 OF_AN_ARM = ("start", "init", "strategy", "schedule", "split")
 OTHER_TEST = "other test clips: not paired"
-
-
-def row_names(config: Mapping[str, Any], arms: Iterable[str]) -> dict[str, str]:
-    """Return arm id -> its label, with the id behind it where two arms have the same label."""
-    labels = {arm: str(config["arms"][arm].get("label", arm)) for arm in arms}
-    every = list(labels.values())
-    return {
-        arm: label if every.count(label) == 1 else f"{label} ({arm})"
-        for arm, label in labels.items()
-    }
 
 
 def differences(config: Mapping[str, Any], arm: str, baseline: str) -> list[str]:
@@ -76,7 +66,7 @@ def protocol_effect(
     wanted = config["tables"]["protocol_effect"]
     baseline, budgets = wanted["baseline"], wanted["budgets"]
     arms = [baseline, *(arm for arm, _ in requested(dict(wanted)) if arm != baseline)]
-    names = row_names(config, arms)
+    names = unique_labels(config, arms)
     runs = {arm: of_arm(scores, config, wanted, arm) for arm in arms}
     split = {arm: config["arms"][arm].get("split", "paper") for arm in arms}
     cells, used, chances = [], [], []
