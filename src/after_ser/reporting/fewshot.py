@@ -120,30 +120,17 @@ def _notes(
 def synthetic_note(config: Mapping[str, Any]) -> str | None:
     """Return the warning that belongs above numbers got on synthesised speech."""
     study = config["fewshot"]
-    corpora = [study["target"]["corpus"], *study["sources"]]
-    synthetic = [corpus for corpus in corpora if provenance.is_synthetic(config, corpus)]
-    if not synthetic:
-        return None
-    amount = "All speech is" if len(synthetic) == len(corpora) else "Part of the speech is"
-    return (
-        f"{amount} synthetic (made by this workflow): the numbers show that the pipeline works "
-        "and say nothing about human speech."
-    )
+    return provenance.synthetic_speech(config, [study["target"]["corpus"], *study["sources"]])
 
 
 def _selection_note(scores: pd.DataFrame) -> str:
-    labels, tests = (_span(scores[name]) for name in ("val_labels", "test"))
+    labels, tests = (provenance.span(scores[name]) for name in ("val_labels", "test"))
     if scores["val_labels"].max() == 0:
         return f"No labels but the k are used: the last epoch is tested, on {tests} clips a task."
     return (
         f"Labels besides the k: the epoch is chosen by macro-F1 on {labels} val clips of the "
         f"speaker; scores are on {tests} other clips of the speaker."
     )
-
-
-def _span(values: pd.Series) -> str:
-    low, high = int(values.min()), int(values.max())
-    return f"{low}" if low == high else f"{low} to {high}"
 
 
 def _learnt_note(summaries: list[str | Path]) -> str:

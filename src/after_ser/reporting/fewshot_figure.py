@@ -13,7 +13,14 @@ from after_ser.evaluation.fewshot import gains
 from after_ser.fewshot.grid import BASELINE, sizes
 from after_ser.reporting import provenance
 from after_ser.reporting.fewshot import MAIN, heading, point, synthetic_note
-from after_ser.reporting.figure import Figure, chosen_by_label, line_with_bars, lines_with_bars
+from after_ser.reporting.figure import (
+    Figure,
+    chosen_by_label,
+    line_with_bars,
+    lines_with_bars,
+    measured,
+    tidy,
+)
 from after_ser.reporting.style import MARKERS, PALETTE, PUBLISHED
 
 GAIN = "gain in macro-F1 (points)"
@@ -34,13 +41,10 @@ def curves(config: Mapping[str, Any], scores: pd.DataFrame) -> pd.DataFrame:
             summary = point(here, MAIN)
             rows.append(
                 {"panel": panel, "sources": n, "label": heading(n), "k": int(k)}
-                | {"value": summary["mean"]}
-                | {key: summary[key] for key in ("sd", "ci_low", "ci_high", "speakers", "n")}
+                | measured("value", summary)
+                | {"speakers": summary["speakers"]}
             )
-    data = pd.DataFrame(rows, columns=COLUMNS)
-    for name in ("value", "sd", "ci_low", "ci_high"):
-        data[name] = data[name].astype(float)
-    return data
+    return tidy(rows, COLUMNS)
 
 
 def _title(config: Mapping[str, Any], data: pd.DataFrame) -> tuple[str, str]:

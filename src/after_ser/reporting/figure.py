@@ -22,6 +22,9 @@ from after_ser.runtime.atomic import write_text, write_tsv
 _ACTIONS = {"export": True, "source": False, "compiled": False, "editor": False}
 _REMOTE_SCRIPT = re.compile(r"<(?:script|link)\b[^>]*\b(?:src|href)\s*=", re.IGNORECASE)
 
+_NUMBERS = ["ua", "value", "minutes", "relative", "sd", "ci_low", "ci_high"]
+_COUNTS = ["n", "folds", "seeds", "speakers"]
+
 
 @dataclass
 class Figure:
@@ -48,6 +51,23 @@ class Figure:
             save(figure, svg, png)
         title = alt.Title(self.title, subtitle=self.subtitle, anchor="start")
         write_html(self.chart.properties(title=title), html, self.name)
+
+
+def measured(value: str, summary: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the columns of one point: its mean under the name `value`, spread and counts."""
+    counts = {"n": summary["n"], "folds": summary["n_folds"], "seeds": summary["n_seeds"]}
+    spread = {key: summary[key] for key in ("sd", "ci_low", "ci_high")}
+    return {value: summary["mean"], **spread, **counts}
+
+
+def tidy(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> pd.DataFrame:
+    """Return a figure's data with numbers as floats and counts, which a row may lack, as Int64."""
+    data = pd.DataFrame(rows, columns=list(columns))
+    for name in data.columns.intersection(_NUMBERS):
+        data[name] = data[name].astype(float)
+    for name in data.columns.intersection(_COUNTS):
+        data[name] = data[name].astype("Int64")
+    return data
 
 
 def within_percent(data: pd.DataFrame) -> pd.DataFrame:

@@ -18,6 +18,8 @@ from after_ser.reporting.figure import (
     chosen_by_label,
     line_with_bars,
     lines_with_bars,
+    measured,
+    tidy,
     within_percent,
 )
 from after_ser.reporting.style import MARKERS, PALETTE, PUBLISHED, PUBLISHED_LABEL, plt
@@ -76,17 +78,13 @@ def curves(config: Mapping[str, Any], scores: pd.DataFrame) -> pd.DataFrame:
             here = at_budget(runs, budget)
             if here.empty:
                 continue
-            summary = summarise(values(here, "ua", 100))
             rows.append(
                 {
                     "series": arm,
                     "label": arm_label(config, arm),
                     "init": config["arms"][arm].get("init", ""),
                     "budget": budget,
-                    "ua": summary["mean"],
-                    "folds": summary["n_folds"],
-                    "seeds": summary["n_seeds"],
-                    **{key: summary[key] for key in ("sd", "ci_low", "ci_high", "n")},
+                    **measured("ua", summarise(values(here, "ua", 100))),
                 }
             )
     beside = published.is_beside(config["datasets"][wanted["dataset"]])
@@ -100,12 +98,7 @@ def curves(config: Mapping[str, Any], scores: pd.DataFrame) -> pd.DataFrame:
                 "ua": line["ua"],
             }
         )
-    data = pd.DataFrame(rows, columns=COLUMNS)
-    for name in ("ua", "sd", "ci_low", "ci_high"):
-        data[name] = data[name].astype(float)
-    for name in ("n", "folds", "seeds"):
-        data[name] = data[name].astype("Int64")
-    return data
+    return tidy(rows, COLUMNS)
 
 
 def window(data: pd.DataFrame) -> tuple[tuple[float, float], tuple[float, float]]:

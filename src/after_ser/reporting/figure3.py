@@ -21,7 +21,7 @@ from after_ser.reporting.cells import (
     percent,
     values,
 )
-from after_ser.reporting.figure import Figure, line_with_bars
+from after_ser.reporting.figure import Figure, line_with_bars, measured, tidy
 from after_ser.reporting.style import PALETTE, PUBLISHED, PUBLISHED_LABEL
 
 COLUMNS = [
@@ -73,15 +73,7 @@ def bars(config: Mapping[str, Any], times: pd.DataFrame) -> list[dict[str, Any]]
 
 
 def _summary(runs: pd.DataFrame, name: str) -> dict[str, Any]:
-    summary = summarise(runs)
-    return {
-        name: summary["mean"],
-        "ci_low": summary["ci_low"],
-        "ci_high": summary["ci_high"],
-        "n": summary["n"],
-        "folds": summary["n_folds"],
-        "seeds": summary["n_seeds"],
-    }
+    return measured(name, summarise(runs))
 
 
 def reference_budget(ours: list[float]) -> float | None:
@@ -135,12 +127,7 @@ def curve(config: Mapping[str, Any], times: pd.DataFrame) -> list[dict[str, Any]
 
 def figure3_data(config: Mapping[str, Any], times: pd.DataFrame) -> pd.DataFrame:
     """Return the figure's data, panel A then B (see `bars` and `curve`); times in minutes."""
-    data = pd.DataFrame(bars(config, times) + curve(config, times), columns=COLUMNS)
-    for name in ("minutes", "relative", "ci_low", "ci_high"):
-        data[name] = data[name].astype(float)
-    for name in ("n", "folds", "seeds"):
-        data[name] = data[name].astype("Int64")
-    return data
+    return tidy(bars(config, times) + curve(config, times), COLUMNS)
 
 
 def _bar_names(data: pd.DataFrame) -> list[str]:

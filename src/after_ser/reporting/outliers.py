@@ -70,9 +70,8 @@ def outliers_table(
         config,
         wanted["dataset"],
         runs,
-        f"{provenance.count(runs['fold'].nunique(), 'fold')} x "
-        f"{provenance.count(runs['seed'].nunique(), 'seed')}. The paper claims that active "
-        "learning avoids noise and outliers and has no such table.",
+        f"{provenance.folds_and_seeds(runs)}. The paper claims that active learning avoids noise "
+        "and outliers and has no such table.",
         provenance.tapt_note(summaries) if summaries else None,
     )
     return Table(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +56,11 @@ def dataset_note(config: Mapping[str, Any], dataset: str) -> str:
 
 def synthetic_note(config: Mapping[str, Any], dataset: str) -> str | None:
     """Return the warning that belongs above every number got on synthesised speech."""
-    corpora = corpora_of(config, dataset)
+    return synthetic_speech(config, corpora_of(config, dataset))
+
+
+def synthetic_speech(config: Mapping[str, Any], corpora: Sequence[str]) -> str | None:
+    """Return `synthetic_note` for these corpora, whatever they are used for."""
     synthetic = [corpus for corpus in corpora if is_synthetic(config, corpus)]
     if not synthetic:
         return None
@@ -135,9 +139,7 @@ def coverage_note(rows: pd.DataFrame, paper_budgets: Iterable[float] | None) -> 
     there = sorted(set(rows["budget"]))
     fractions = ", ".join(percent(budget) for budget in there)
     text = (
-        f"Coverage: {count(rows['fold'].nunique(), 'fold')} x "
-        f"{count(rows['seed'].nunique(), 'seed')} (paper: {published.FOLDS} folds, "
-        f"{published.RUNS} runs)"
+        f"Coverage: {folds_and_seeds(rows)} (paper: {published.FOLDS} folds, {published.RUNS} runs)"
     )
     if paper_budgets is not None:
         paper = list(paper_budgets)
@@ -151,19 +153,24 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
+def folds_and_seeds(rows: pd.DataFrame) -> str:
+    """Return how many there are, e.g. "5 folds x 10 seeds"."""
+    return f"{count(rows['fold'].nunique(), 'fold')} x {count(rows['seed'].nunique(), 'seed')}"
+
+
 def val_note(rows: pd.DataFrame) -> str | None:
     """Return how many val labels early stopping used in addition to the labelled fraction."""
     if rows.empty:
         return None
-    low, high = int(rows["val_labels"].min()), int(rows["val_labels"].max())
-    low_n, high_n = int(rows["n_train"].min()), int(rows["n_train"].max())
     return (
-        f"Labels besides the fraction: early stopping reads {_span(low, high)} val labels per "
-        f"fold (100 % of the training split is {_span(low_n, high_n)} clips)."
+        f"Labels besides the fraction: early stopping reads {span(rows['val_labels'])} val labels "
+        f"per fold (100 % of the training split is {span(rows['n_train'])} clips)."
     )
 
 
-def _span(low: int, high: int) -> str:
+def span(values: pd.Series) -> str:
+    """Return whole numbers as "3 to 5", or as "3" where all are the same."""
+    low, high = int(values.min()), int(values.max())
     return f"{low}" if low == high else f"{low} to {high}"
 
 
@@ -207,12 +214,17 @@ def paper_note(config: Mapping[str, Any], dataset: str) -> str:
         "Published values (paper): Merged dataset, tested on IEMOCAP sessions, wav2vec 2.0 "
         "pre-trained by its authors; the paper prints no s.d. and no interval."
     )
-    if differences:
-        text += (
-            f" This run differs in {', '.join(differences)}, so a difference from the paper is "
-            "neither a reproduction nor a failure to reproduce."
-        )
-    return text
+    return text + no_reproduction(differences)
+
+
+def no_reproduction(differences: Sequence[str]) -> str:
+    """Return what follows from differences to the paper, "" where there are none."""
+    if not differences:
+        return ""
+    return (
+        f" This run differs in {', '.join(differences)}, so a difference from the paper is "
+        "neither a reproduction nor a failure to reproduce."
+    )
 
 
 def interval_note(rows: pd.DataFrame) -> str:

@@ -98,8 +98,7 @@ def robustness_table(
         config,
         wanted["dataset"],
         runs,
-        f"{provenance.count(runs['fold'].nunique(), 'fold')} x "
-        f"{provenance.count(runs['seed'].nunique(), 'seed')}; the paper has no such table.",
+        f"{provenance.folds_and_seeds(runs)}; the paper has no such table.",
         provenance.tapt_note(summaries) if summaries else None,
     )
     return Table(

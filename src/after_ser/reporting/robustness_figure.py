@@ -19,6 +19,8 @@ from after_ser.reporting.figure import (
     chosen_by_label,
     line_with_bars,
     lines_with_bars,
+    measured,
+    tidy,
     within_percent,
 )
 from after_ser.reporting.robustness import headings, under
@@ -44,7 +46,7 @@ def curves(config: Mapping[str, Any], runs: pd.DataFrame) -> pd.DataFrame:
         for arm, label in headings(config).items():
             points = [(CLEAN, ""), *((kind, f"{level:g}") for level in levels)]
             for place, (condition, level) in enumerate(points):
-                summary = summarise(values(under(runs, arm, condition, level), "ua", 100))
+                shown = summarise(values(under(runs, arm, condition, level), "ua", 100))
                 rows.append(
                     {
                         "condition": kind,
@@ -53,16 +55,10 @@ def curves(config: Mapping[str, Any], runs: pd.DataFrame) -> pd.DataFrame:
                         "level": level or CLEAN,
                         "arm": arm,
                         "label": label,
-                        "ua": summary["mean"],
-                        "folds": summary["n_folds"],
-                        "seeds": summary["n_seeds"],
-                        **{key: summary[key] for key in ("sd", "ci_low", "ci_high", "n")},
+                        **measured("ua", shown),
                     }
                 )
-    data = pd.DataFrame(rows, columns=COLUMNS)
-    for name in ("ua", "sd", "ci_low", "ci_high"):
-        data[name] = data[name].astype(float)
-    return data
+    return tidy(rows, COLUMNS)
 
 
 def _looks(data: pd.DataFrame) -> dict[str, tuple[str, str]]:

@@ -193,7 +193,7 @@ def _described(config: Mapping[str, Any], row: Row, fits: pd.DataFrame) -> str:
     if changed:
         parts.append(f"options other than the method's own (in brackets): {', '.join(changed)}")
     if not fits.empty and fits["epochs"].max() > 1:
-        kept, run = (_span(fits[name]) for name in ("best_epoch", "epochs"))
+        kept, run = (provenance.span(fits[name]) for name in ("best_epoch", "epochs"))
         parts.append(f"epochs kept by val loss: {kept} of {run}")
     if known.deviations:
         parts.append(f"not the original: {known.deviations}" if known.published else
@@ -209,11 +209,6 @@ def _described(config: Mapping[str, Any], row: Row, fits: pd.DataFrame) -> str:
 
 def _shown(value: Any) -> str:
     return "/".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def _span(column: pd.Series) -> str:
-    low, high = int(column.min()), int(column.max())
-    return str(low) if low == high else f"{low} to {high}"
 
 
 def _one_fit(config: Mapping[str, Any], rows: Sequence[Row]) -> list[str]:

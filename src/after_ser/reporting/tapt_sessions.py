@@ -190,8 +190,7 @@ def _coverage(rows: pd.DataFrame) -> str:
     if rows.empty:
         return "Coverage: nothing was run for this table."
     return (
-        f"Coverage: {provenance.count(rows['fold'].nunique(), 'fold')} x "
-        f"{provenance.count(rows['seed'].nunique(), 'seed')} (published: {len(SESSIONS)} folds, "
+        f"Coverage: {provenance.folds_and_seeds(rows)} (published: {len(SESSIONS)} folds, "
         f"{published_sessions.REPEATS} repeats), all of train labelled."
     )
 
@@ -225,25 +224,12 @@ def _spread(rows: pd.DataFrame, folds: int) -> str:
 
 def _paper_note(config: Mapping[str, Any], dataset: str, by_session: bool) -> str:
     """Return what the published numbers were measured on, and in what this run differs."""
-    target, *extra = provenance.corpora_of(config, dataset)
-    differences = []
-    if any(provenance.is_synthetic(config, corpus) for corpus in (target, *extra)):
-        differences.append("speech (synthetic)")
-    if provenance.layout_of(config, target) != published.TARGET_LAYOUT or not by_session:
+    differences = provenance.apart_from_paper(config, dataset, extra_layouts=())
+    if not by_session and "test corpus" not in differences:
         differences.append("test corpus")
-    if extra:
-        differences.append("extra corpora")
-    hub = str(config["backbones"][config["backbone"]].get("hub") or "")
-    if not hub.startswith(published.RELEASED_CHECKPOINT):
-        differences.append("backbone")
     text = (
         "Published values (arXiv 2110.06309): IEMOCAP, one session held out at a time, "
         f"wav2vec2-base, {published_sessions.REPEATS} repeats of the fine-tuning alone, s.d. over "
         "them; no val was held out of train."
     )
-    if differences:
-        text += (
-            f" This run differs in {', '.join(differences)}, so a difference from the paper is "
-            "neither a reproduction nor a failure to reproduce."
-        )
-    return text
+    return text + provenance.no_reproduction(differences)
