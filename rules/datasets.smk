@@ -53,7 +53,7 @@ rule merge_corpora:
     message:
         "Merging the corpora of {wildcards.dataset}"
     script:
-        "../workflow/scripts/merge_corpora.py"
+        f"{workflow.basedir}/workflow/scripts/merge_corpora.py"
 
 
 rule make_fold:

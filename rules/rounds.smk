@@ -118,7 +118,7 @@ rule initial_set:
     message:
         "Initial set ({wildcards.init}), fold {wildcards.fold}, seed {wildcards.seed}"
     script:
-        "../workflow/scripts/initial_set.py"
+        f"{workflow.basedir}/workflow/scripts/initial_set.py"
 
 
 rule acquire:
@@ -148,7 +148,7 @@ rule acquire:
     message:
         "{wildcards.strategy} chooses the clips of round {wildcards.round}"
     script:
-        "../workflow/scripts/acquire.py"
+        f"{workflow.basedir}/workflow/scripts/acquire.py"
 
 
 # Strategies that look at more than the pool's scores run the model of the round before, or read
@@ -181,7 +181,7 @@ rule acquire_with_features:
     message:
         "{wildcards.strategy} looks at the pool and chooses the clips of round {wildcards.round}"
     script:
-        "../workflow/scripts/acquire.py"
+        f"{workflow.basedir}/workflow/scripts/acquire.py"
 
 
 # A round of an iterative arm, or one budget of a one-shot arm. What makes it old is its labelled

@@ -45,7 +45,7 @@ rule tapt:
     message:
         "TAPT ({wildcards.start}) on {wildcards.dataset}, fold {wildcards.fold}"
     script:
-        "../workflow/scripts/tapt.py"
+        f"{workflow.basedir}/workflow/scripts/tapt.py"
 
 
 use rule pretrained_latents as tapt_latents with:

@@ -48,6 +48,8 @@ use rule initial_set as ask_initial_set with:
     wildcard_constraints:
         init=ITERATIVE,
         protocol=one_of(PEOPLE.protocols),
+    conda:
+        "../../envs/environment.yaml"
     params:
         **INITIAL,
         **ASKED,
@@ -66,6 +68,8 @@ use rule acquire as ask with:
         round="[1-9][0-9]*",
         strategy=one_of(FROM_SCORES),
         protocol=one_of(PEOPLE.protocols),
+    conda:
+        "../../envs/environment.yaml"
     params:
         **QUERY,
         **ASKED,
@@ -85,6 +89,8 @@ use rule acquire_with_features as ask_with_features with:
         round="[1-9][0-9]*",
         strategy=one_of(FROM_FEATURES),
         protocol=one_of(PEOPLE.protocols),
+    conda:
+        "../../envs/environment.yaml"
     params:
         **QUERY,
         **ASKED,

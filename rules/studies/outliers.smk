@@ -19,6 +19,8 @@ use rule merge_corpora as merge_own_corpora with:
         dropped=f"{paths.dataset}/dropped.tsv",
     wildcard_constraints:
         dataset=one_of(INJECTED),
+    conda:
+        "../../envs/environment.yaml"
 
 
 rule inject_outliers:

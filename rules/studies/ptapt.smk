@@ -80,6 +80,8 @@ use rule tapt as ptapt with:
         f"{paths.split_logs}/ptapt/{paths.tapt_run}.log",
     wildcard_constraints:
         start=one_of(PSEUDO_LABELLED),
+    conda:
+        "../../envs/environment.yaml"
     params:
         **ON_DEVICE,
         **TAPT_RUN,
