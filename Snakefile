@@ -16,7 +16,7 @@ from after_ser.cluster.requests import Requests
 from after_ser.config import resolve
 from after_ser.config_checks import check_files
 from after_ser.core.paths import Paths, files_in, one_of
-from after_ser.errors import reraised_as
+from after_ser.errors import InputError
 from after_ser.grid import baseline_cells, cells
 from after_ser.owners import record_owner, record_run
 from after_ser.runtime.environment import set_job_environment
@@ -30,9 +30,11 @@ if not workflow.configfiles:
     configfile: "config/config.yaml"
 
 
-with reraised_as(WorkflowError):
+try:
     check_files(workflow.configfiles)
     CONFIG = resolve(config)
+except InputError as error:  # raised from here, so that no traceback is shown
+    raise WorkflowError(str(error)) from None
 
 set_job_environment(
     CONFIG["threads"],
@@ -53,8 +55,10 @@ BASELINE_CELLS = list(baseline_cells(CONFIG))
 TARGETS = []  # what a run is for: each file of rules adds its own
 # Where people are the oracle, the DAG ends at the first query that is not answered.
 PEOPLE = Asked(CONFIG, CELLS)
-with reraised_as(WorkflowError):
+try:
     EVALUATED = [cell for cell in CELLS if PEOPLE.answered(cell)]
+except InputError as error:
+    raise WorkflowError(str(error)) from None
 ENDING = None
 if workflow.is_main_process and PEOPLE.cells:
     ENDING = Ending(PEOPLE.current_state, PEOPLE.pages, workflow.dryrun)
@@ -81,10 +85,12 @@ onstart:
     if workflow.executor_plugin.name == "slurm":
         from after_ser.cluster.preflight import before_submission, submitted
 
-        with reraised_as(WorkflowError):
+        try:
             REQUESTS.nodes = before_submission(
                 workflow.executor_settings, submitted(workflow)
             )
+        except InputError as error:
+            raise WorkflowError(str(error)) from None
     if ENDING is not None:
         ENDING.started()
     # else each finished job leaves a timer that wakes the scheduler until the end of the run

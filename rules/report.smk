@@ -151,13 +151,13 @@ for figure, names in FIGURES:
                 f"{file}.png",
                 caption="../workflow/report/caption.rst",
                 category="Figures",
-                labels=partial(labels_of, "figure", figure, format="png"),
+                labels=partial(labels_of, "figure", figure, drawing="png"),
             ),
             html=report(
                 f"{file}.html",
                 caption="../workflow/report/caption.rst",
                 category="Figures",
-                labels=partial(labels_of, "figure", figure, format="interactive"),
+                labels=partial(labels_of, "figure", figure, drawing="interactive"),
             ),
             tsv=f"{file}.tsv",
         log:

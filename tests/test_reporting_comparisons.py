@@ -224,6 +224,8 @@ def test_the_script_reads_predictions_and_writes_the_same_bytes_twice(tmp_path, 
     settings = config(folds=3)
     settings["tables"] = {"comparisons": settings["tables"]["comparisons"]}
     settings["figures"] = {}
+    for protocol in settings["protocols"].values():
+        protocol["oracle"] = {"kind": "simulated"}
     scores, _ = frames(settings)
     monkeypatch.chdir(tmp_path)
     write_tsv("scores.tsv", scores)

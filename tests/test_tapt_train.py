@@ -72,7 +72,7 @@ def test_tapt_changes_every_part_and_its_outputs_are_whole(clips, tmp_path, arch
 
 def test_a_step_draws_dropout_our_way(clips):
     _, _, model = measurable(ARCH, clips, settings(), "cpu", 1)
-    dropouts = [one for one in model.modules() if isinstance(one, torch.nn.Dropout)]
+    dropouts = [one for one in model.module.modules() if isinstance(one, torch.nn.Dropout)]
     assert len(dropouts) > 4
     assert {type(one) for one in dropouts} == {Dropout}
     assert all(one.training for one in dropouts)

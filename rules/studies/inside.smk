@@ -7,8 +7,10 @@ MAKES results/{run}/inside/{dataset}/{arm}.html
 
 from after_ser.reporting.inside.plan import files_of, pages
 
-with reraised_as(WorkflowError):
+try:
     FOUND = pages(CONFIG, CELLS)
+except InputError as error:
+    raise WorkflowError(str(error)) from None
 # The cells of each page by (dataset, arm); where people are asked, from their first round on.
 PAGES = {
     key: answered

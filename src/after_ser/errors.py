@@ -1,7 +1,6 @@
 """The one exception that means "the user's input is wrong", shown as a single line."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any
 
@@ -19,15 +18,6 @@ class InputError(Exception):
     def __init__(self, message: str) -> None:
         """Take the message, made printable."""
         super().__init__(printable(message))
-
-
-@contextmanager
-def reraised_as(kind: type[Exception]) -> Iterator[None]:
-    """Raise an InputError as another exception with its message, e.g. one without a traceback."""
-    try:
-        yield
-    except InputError as error:
-        raise kind(str(error)) from None
 
 
 def printable(text: str) -> str:

@@ -341,9 +341,12 @@ def shown_in(section: str, config: Config) -> list[tuple[Report, list[str]]]:
     return [(found[base], [one for one in names if base_name(one) == base]) for base in found]
 
 
-def labels_of(kind: str, report: Report, wildcards: Mapping[str, str], **more: str) -> Config:
+def labels_of(
+    kind: str, report: Report, wildcards: Mapping[str, str], drawing: str = ""
+) -> dict[str, str]:
     """Return what report.html calls a table or figure (`kind`) whose name is a job's wildcard."""
-    return {kind: report.label_of(wildcards.get("name", report.name)), **more}
+    labels = {kind: report.label_of(wildcards.get("name", report.name))}
+    return {**labels, "format": drawing} if drawing else labels
 
 
 def for_variant(config: Config, section: str, name: str) -> Config:
