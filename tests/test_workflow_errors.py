@@ -36,7 +36,7 @@ def changed(path, value):
         ("tapt/tapt/stepps", 3, ['unknown key "stepps" in tapt.tapt', 'did you mean "steps"?']),
         ("budget", [0.1, 0.5, 0.25], ["budget: 0.25 comes after 0.5", "expected increasing"]),
         ("arms/after/strategy", "entropie", ["arms.after.strategy", 'did you mean "entropy"?']),
-        ("device", "gpu", ["device", "'gpu' is not valid"]),
+        ("device", "gpu", ["device", "'gpu'; expected"]),
     ],
 )
 def test_a_mistake_in_the_config_is_named_before_anything_runs(tmp_path, path, value, words):
