@@ -14,7 +14,7 @@ rule progress:
         ],
         pools=lambda w: [f"{folder}/pool.tsv" for folder in fit(w).rounds_so_far],
         answers=lambda w: (
-            f"{fit(w).folder}/answers.json" if w.protocol in PEOPLE.protocols else []
+            [f"{fit(w).folder}/answers.json"] if w.protocol in PEOPLE.protocols else []
         ),
         manifest=lambda w: fit(w).fitted_manifest,
     output:

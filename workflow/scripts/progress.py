@@ -13,8 +13,7 @@ def main(snakemake):
     given, out, p = snakemake.input, snakemake.output, snakemake.params
     after = None
     if p.next_fraction is not None:
-        answers = given.get("answers", [])
-        said = read_json(answers[0]) if answers else None
+        said = read_json(given.answers[0]) if given.answers else None
         after = planned_labels(read_json(given.metrics[-1]), p.next_fraction, said)
     write_progress(
         out.page,
