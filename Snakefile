@@ -9,17 +9,17 @@
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
-from after_ser import step_settings
-from after_ser.annotation.asked import Asked
-from after_ser.annotation.ending import Ending
-from after_ser.cluster.requests import Requests
-from after_ser.config import resolve
-from after_ser.config_checks import check_files
+from after_ser.config import step_settings
+from after_ser.config.checks import check_files
+from after_ser.config.resolve import resolve
+from after_ser.core.errors import InputError
 from after_ser.core.paths import Paths, files_in, one_of
-from after_ser.errors import InputError
-from after_ser.grid import baseline_cells, cells
-from after_ser.owners import record_owner, record_run
-from after_ser.runtime.environment import set_job_environment
+from after_ser.judge.grid import baseline_cells, cells
+from after_ser.run.environment import set_job_environment
+from after_ser.run.owners import record_owner, record_run
+from after_ser.studies.annotation.asked import Asked
+from after_ser.studies.annotation.ending import Ending
+from after_ser.tools.cluster.requests import Requests
 
 min_version("9.27")
 
@@ -83,7 +83,7 @@ wildcard_constraints:
 onstart:
     record_run(RUN)
     if workflow.executor_plugin.name == "slurm":
-        from after_ser.cluster.preflight import before_submission, submitted
+        from after_ser.tools.cluster.preflight import before_submission, submitted
 
         try:
             REQUESTS.nodes = before_submission(

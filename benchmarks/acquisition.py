@@ -55,7 +55,7 @@ def made_up_pool(arguments: argparse.Namespace, needs: frozenset[str]) -> Any:
     import numpy as np
     from scipy.special import softmax
 
-    from after_ser.acquisition.base import PoolView
+    from after_ser.select.base import PoolView
 
     draw = np.random.default_rng(0)
     a, total = arguments, arguments.clips + arguments.labelled
@@ -88,7 +88,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     """Return one strategy's seconds, peak of memory, and what it says about its picks."""
     import numpy as np
 
-    from after_ser.acquisition.registry import STRATEGIES, strategy
+    from after_ser.select.registry import STRATEGIES, strategy
 
     name = arguments.child
     pool = made_up_pool(arguments, [one.name for one in STRATEGIES[name].features])
@@ -139,7 +139,7 @@ def main() -> None:
     if arguments.child:
         print(json.dumps(measure(arguments)))
         return
-    from after_ser.acquisition.registry import STRATEGIES
+    from after_ser.select.registry import STRATEGIES
 
     environment = os.environ | dict.fromkeys(THREADS, str(arguments.threads))
     rows = []
@@ -152,7 +152,7 @@ def main() -> None:
         print(f"{name}: {rows[-1]['seconds']:.3f} s", file=sys.stderr, flush=True)
     text = table(rows, markdown=not (arguments.out or "").endswith(".tsv"))
     if arguments.out:
-        from after_ser.runtime.atomic import write_text
+        from after_ser.run.atomic import write_text
 
         write_text(arguments.out, text)
     else:

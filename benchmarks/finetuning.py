@@ -22,11 +22,11 @@ from material import CLASSES, SAMPLE_RATE, Material, material
 from transformers import Trainer, TrainingArguments, Wav2Vec2ForSequenceClassification
 from transformers.utils import logging
 
-from after_ser.finetune.batches import epoch_batches, scoring_batches
-from after_ser.finetune.precision import has_bf16
-from after_ser.finetune.predict import frames_per_batch
-from after_ser.finetune.round import load_clips
-from after_ser.finetune.train import fit
+from after_ser.learn.finetune.batches import epoch_batches, scoring_batches
+from after_ser.learn.finetune.precision import has_bf16
+from after_ser.learn.finetune.predict import frames_per_batch
+from after_ser.learn.finetune.round import load_clips
+from after_ser.learn.finetune.train import fit
 from after_ser.model.classifier import start_classifier
 from after_ser.model.families.conv_encoder import normalise
 from after_ser.model.latents import Latents, extract_latents

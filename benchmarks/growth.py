@@ -102,12 +102,12 @@ def child(pool: int, threads: int, folder: Path) -> dict[str, float]:
     import pandas as pd
     import torch
 
-    from after_ser.finetune.round import Split, run_round
+    from after_ser.learn.finetune.round import Split, run_round
     from after_ser.model.families.conv_encoder import save_model
     from after_ser.model.latents import INDEX, LATENTS, MEANS, Latents
     from after_ser.model.scratch import build_scratch
-    from after_ser.runtime.atomic import write_tsv
-    from after_ser.runtime.device import set_threads
+    from after_ser.run.atomic import write_tsv
+    from after_ser.run.device import set_threads
 
     set_threads(threads)
     classes = ["anger", "happy", "neutral", "sad"]

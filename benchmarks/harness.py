@@ -171,8 +171,8 @@ def main(measure: Callable[[Setting], Figure]) -> None:
     """Measure one figure in this process, whose allocator and threads are those of a job."""
     given = options(argparse.ArgumentParser()).parse_args()
     _as_a_job(given.threads)
-    from after_ser.runtime.atomic import write_json
-    from after_ser.runtime.device import choose_device, make_deterministic, set_threads
+    from after_ser.run.atomic import write_json
+    from after_ser.run.device import choose_device, make_deterministic, set_threads
 
     set_threads(given.threads)
     make_deterministic()
@@ -210,7 +210,7 @@ def _as_a_job(threads: int) -> None:
     """Do it in a process with the environment of a job, which the allocator reads at its start."""
     if os.environ.get("AFTER_SER_BENCHMARK") == "1":
         return
-    from after_ser.runtime.environment import set_job_environment
+    from after_ser.run.environment import set_job_environment
 
     set_job_environment(threads)
     os.environ |= {"AFTER_SER_BENCHMARK": "1", "OMP_NUM_THREADS": str(threads)}

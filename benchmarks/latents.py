@@ -10,9 +10,9 @@ import torch
 from harness import Figure, Setting, interleaved, main
 from material import CLASSES, Material, material
 
-from after_ser.finetune.batches import Clips
-from after_ser.finetune.predict import predict
-from after_ser.finetune.round import load_clips
+from after_ser.learn.finetune.batches import Clips
+from after_ser.learn.finetune.predict import predict
+from after_ser.learn.finetune.round import load_clips
 from after_ser.model.classifier import start_classifier
 from after_ser.model.families.base import Stem
 from after_ser.model.latents import LATENTS, Latents, extract_latents

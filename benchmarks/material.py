@@ -11,12 +11,12 @@ import numpy as np
 import soundfile
 from harness import Setting
 
-from after_ser.cluster.work import shape_of
 from after_ser.model.families.conv_encoder import save_model
 from after_ser.model.families.wav2vec2 import BASE, architecture_of
 from after_ser.model.scratch import build_scratch
 from after_ser.model.shape import Shape
-from after_ser.runtime.atomic import write_text
+from after_ser.run.atomic import write_text
+from after_ser.tools.cluster.work import shape_of
 
 SAMPLE_RATE = 16_000
 CLASSES = ["anger", "happy", "neutral", "sad"]

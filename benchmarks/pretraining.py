@@ -23,11 +23,11 @@ from transformers.models.wav2vec2.modeling_wav2vec2 import (
     _sample_negative_indices,
 )
 
-from after_ser.finetune.precision import has_bf16
+from after_ser.learn.finetune.precision import has_bf16
+from after_ser.learn.tapt.clips import Clip
+from after_ser.learn.tapt.settings import PretrainSettings
+from after_ser.learn.tapt.train import measurable
 from after_ser.model.families.conv_encoder import normalise
-from after_ser.tapt.clips import Clip
-from after_ser.tapt.settings import PretrainSettings
-from after_ser.tapt.train import measurable
 
 #: Clips and clips in a batch; the recipe's own is 8.
 SIZES = {"toy": (8, 4), "small": (96, 16), "base": (24, 8)}

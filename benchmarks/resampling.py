@@ -3,7 +3,7 @@
     python benchmarks/resampling.py --data <folder with ravdess>
 
 Our filter passes more of the band and lets less alias than the others' defaults
-(after_ser.audio.resample), so it has more to compute. One thread each.
+(after_ser.data.audio.resample), so it has more to compute. One thread each.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ import soxr
 from harness import Figure, Setting, interleaved, main
 from material import sound_files
 
-from after_ser.audio.convert import convert_corpus
-from after_ser.audio.resample import TARGET_RATE, resample
-from after_ser.runtime.atomic import write_text
+from after_ser.data.audio.convert import convert_corpus
+from after_ser.data.audio.resample import TARGET_RATE, resample
+from after_ser.run.atomic import write_text
 
 RATE = 48_000
 _COLUMNS = [

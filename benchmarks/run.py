@@ -15,7 +15,7 @@ from pathlib import Path
 from harness import options
 from page import write_page
 
-from after_ser.runtime.environment import set_job_environment
+from after_ser.run.environment import set_job_environment
 
 HERE = Path(__file__).resolve().parent
 FIGURES = (

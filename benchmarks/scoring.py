@@ -15,10 +15,10 @@ from finetuning import padded, plain_model
 from harness import Figure, Setting, interleaved, main
 from material import CLASSES, Material, material
 
-from after_ser.finetune.batches import Clips
-from after_ser.finetune.precision import has_bf16
-from after_ser.finetune.predict import predict
-from after_ser.finetune.round import load_clips
+from after_ser.learn.finetune.batches import Clips
+from after_ser.learn.finetune.precision import has_bf16
+from after_ser.learn.finetune.predict import predict
+from after_ser.learn.finetune.round import load_clips
 from after_ser.model.classifier import Classifier, start_classifier
 from after_ser.model.families.conv_encoder import normalise
 from after_ser.model.latents import Latents, extract_latents

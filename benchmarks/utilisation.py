@@ -3,8 +3,8 @@
     python benchmarks/utilisation.py --data <folder with emodb and cremad>
 
 Counted are the operations of the model's matrix products and convolutions: those of
-after_ser.cluster.work, and besides them positions and attention's two products, which grow with
-the square of a clip. Norms, activations and dropout count as no work, nor does padding, nor do
+after_ser.tools.cluster.work, and besides them positions and attention's two products, which grow
+with the square of a clip. Norms, activations and dropout count as no work, nor does padding, nor do
 layers that LayerDrop skips in training. Backward is twice forward where the input is trained, too.
 """
 
@@ -18,19 +18,19 @@ import torch
 from harness import Figure, Row, Setting, interleaved, main, synchronise
 from material import ARCHITECTURES, CLASSES, SAMPLE_RATE, Material, material
 
-from after_ser.cluster.rules import TRAINING
-from after_ser.finetune.precision import has_bf16
-from after_ser.finetune.predict import predict
-from after_ser.finetune.round import load_clips
-from after_ser.finetune.train import fit
+from after_ser.learn.finetune.precision import has_bf16
+from after_ser.learn.finetune.predict import predict
+from after_ser.learn.finetune.round import load_clips
+from after_ser.learn.finetune.train import fit
+from after_ser.learn.tapt.clips import Clip
+from after_ser.learn.tapt.settings import PretrainSettings
+from after_ser.learn.tapt.train import measurable
 from after_ser.model.classifier import start_classifier
 from after_ser.model.families.wav2vec2_fast.transformer import TransformerConfig
 from after_ser.model.latents import Latents, extract_latents
 from after_ser.model.registry import family_of
 from after_ser.model.shape import Shape
-from after_ser.tapt.clips import Clip
-from after_ser.tapt.settings import PretrainSettings
-from after_ser.tapt.train import measurable
+from after_ser.tools.cluster.rules import TRAINING
 
 SIZES = {"toy": 8, "small": 128, "base": 24}
 BATCH = {"toy": 4, "small": 32, "base": 8}

@@ -4,7 +4,7 @@ REQUIRES the releases themselves (config: corpora.<name>.root), or nothing (synt
 MAKES results/corpora/{corpus}/{index,manifest,rejected}.tsv and audio/
 """
 
-from after_ser.config import corpus_root
+from after_ser.config.resolve import corpus_root
 
 # The release folder of each synthetic corpus, which has to be written first.
 RELEASES = {

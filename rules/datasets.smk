@@ -4,7 +4,7 @@ REQUIRES results/corpora/{corpus}/{manifest,rejected}.tsv
 MAKES results/{run}/{split}/datasets/{dataset}/{manifest,dropped,fold*}.tsv, audit.json
 """
 
-from after_ser.grid import dataset_splits, folds, reserved_speakers
+from after_ser.judge.grid import dataset_splits, folds, reserved_speakers
 
 # The corpora of each dataset, its target first, and the datasets into which clips are injected.
 MEMBERS = {

@@ -1,16 +1,16 @@
 """Scores of all cells, then the tables and figures that the config asks for.
 
-What a table or figure is made of and by stands in src/after_ser/reporting/registry.py.
+What a table or figure is made of and by stands in src/after_ser/judge/registry.py.
 
-REQUIRES metrics.json and timing.json of every cell, and what reporting/sources.py names
+REQUIRES metrics.json and timing.json of every cell, and what judge/sources.py names
 MAKES results/{run}/{config.yaml,scores.tsv,times.tsv}, results/{run}/{tables,figures}/
 """
 
-from after_ser.evaluation.resolved import kept_config
-from after_ser.grid import score_files
-from after_ser.people import is_own
-from after_ser.reporting.registry import labels_of, shown_in
-from after_ser.reporting.sources import inputs_of
+from after_ser.config.resolved import kept_config
+from after_ser.core.people import is_own
+from after_ser.judge.grid import score_files
+from after_ser.judge.registry import labels_of, shown_in
+from after_ser.judge.sources import inputs_of
 
 TABLES = shown_in("tables", CONFIG)
 FIGURES = shown_in("figures", CONFIG)

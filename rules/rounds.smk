@@ -15,9 +15,9 @@ clips and labels. (It has to be a file: Snakemake does not look at the params of
 
 from functools import partial
 
-from after_ser.acquisition.registry import STRATEGIES
 from after_ser.core.paths import FIT_FILES
-from after_ser.grid import fit_at
+from after_ser.judge.grid import fit_at
+from after_ser.select.registry import STRATEGIES
 
 # Strategies that the scores in pool.tsv are enough for, and those that read more than that.
 FROM_SCORES = sorted(name for name in STRATEGIES if not STRATEGIES[name].reads)

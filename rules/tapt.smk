@@ -5,7 +5,7 @@ REQUIRES results/{run}/backbone/{backbone}/model.safetensors,
 MAKES results/{run}/{split}/tapt/... and latents/... of start {start}
 """
 
-from after_ser.starts import start_uses_labels
+from after_ser.judge.grid import start_uses_labels
 
 PSEUDO_LABELLED = [name for name in CONFIG["tapt"] if start_uses_labels(CONFIG, name)]
 # What tells a run of TAPT from the others.

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from after_ser.acquisition.base import PoolView
-from after_ser.acquisition.registry import STRATEGIES, strategy
+from after_ser.select.base import PoolView
+from after_ser.select.registry import STRATEGIES, strategy
 
 
 def softmax(logits):

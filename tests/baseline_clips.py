@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from after_ser.baselines.base import Clip
-from after_ser.baselines.registry import registered
+from after_ser.studies.baselines.base import Clip
+from after_ser.studies.baselines.registry import registered
 
 RATE = 16_000
 CLASSES = ["low", "high", "absent"]

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from after_ser.evaluation.gather import SCORES, TIMES
-from after_ser.evaluation.outliers import KINDS, POOL
-from after_ser.reporting import table
-from after_ser.reporting.claims.evidence import Evidence
-from after_ser.reporting.claims.model import NotTestable
-from after_ser.reporting.claims.registry import CLAIMS
-from after_ser.reporting.claims.verdict import judge
-from after_ser.reporting.outliers import outliers_table
+from after_ser.judge.claims.evidence import Evidence
+from after_ser.judge.claims.model import NotTestable
+from after_ser.judge.claims.registry import CLAIMS
+from after_ser.judge.claims.verdict import judge
+from after_ser.judge.gather import SCORES, TIMES
+from after_ser.judge.tables import table
+from after_ser.studies.outliers.picks import KINDS, POOL
+from after_ser.studies.outliers.table import outliers_table
 
 BUDGETS = [0.01, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0]
 STRATEGIES = ("entropy", "least_confidence", "margin", "alps", "batchbald")

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import soundfile
 
-from after_ser.download.fetch import Fetcher, Patience
+from after_ser.tools.download.fetch import Fetcher, Patience
 
 
 class Files(BaseHTTPRequestHandler):

@@ -10,13 +10,13 @@ import yaml
 from finetune_clips import CPU, write_start
 from workflow_runs import resolved, tiny
 
-from after_ser.datasets.tables import read_fold, read_manifest
-from after_ser.finetune.round import read_split, run_round, write_round
-from after_ser.grid import cells
+from after_ser.core.seeding import rng
+from after_ser.data.datasets.tables import read_fold, read_manifest
+from after_ser.judge.grid import cells
+from after_ser.learn.finetune.round import read_split, run_round, write_round
 from after_ser.model.latents import Latents, extract_latents
 from after_ser.model.save import write_origin
-from after_ser.runtime.atomic import write_text, write_tsv
-from after_ser.runtime.seeding import rng
+from after_ser.run.atomic import write_text, write_tsv
 
 SPEAKERS = ["Ada", "Ben", "Cem", "Dor"]
 PER_SPEAKER = 24

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from finetune_clips import WIDTH, write_latents
 
-from after_ser.finetune.batches import Clips
+from after_ser.learn.finetune.batches import Clips
 
 EMOTIONS = ["Angry", "Happy", "Sad"]
 PREFINETUNE = {

@@ -7,13 +7,13 @@ import pandas as pd
 import torch
 from selfsupervised_clips import ARCH, GROUP_NORM
 
-from after_ser.finetune.batches import Clips
-from after_ser.finetune.config import Protocol
-from after_ser.metrics import score
+from after_ser.core.metrics import score
+from after_ser.learn.finetune.batches import Clips
+from after_ser.learn.finetune.config import Protocol
 from after_ser.model.families.conv_encoder import save_model
 from after_ser.model.latents import INDEX, LATENTS, MEANS
 from after_ser.model.scratch import build_scratch
-from after_ser.runtime.atomic import write_tsv
+from after_ser.run.atomic import write_tsv
 
 CLASSES = ["anger", "neutral", "sad", "happy"]
 WIDTH = 16  # channels of the CNN's output in ARCH

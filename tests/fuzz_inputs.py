@@ -18,7 +18,7 @@ import soundfile
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
-from after_ser.errors import InputError
+from after_ser.core.errors import InputError
 
 LONG = int(os.environ.get("AFTER_SER_FUZZ", "0"))
 HANGS_AFTER_S = 300  # far more than any input needs, also on a machine that is busy

@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
 
-from after_ser.acquisition.base import Floats, PoolView, ScoringStrategy
-from after_ser.acquisition.features import Inputs
+from after_ser.select.base import Floats, PoolView, ScoringStrategy
+from after_ser.select.features import Inputs
 
 
 class LongestGradient(ScoringStrategy):

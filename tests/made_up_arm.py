@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import soundfile
 
-from after_ser.grid import cells
-from after_ser.metrics import score
-from after_ser.runtime.atomic import write_json, write_tsv
+from after_ser.core.metrics import score
+from after_ser.judge.grid import cells
+from after_ser.run.atomic import write_json, write_tsv
 
 CLASSES = ["anger", "neutral"]
 #: Train clips, the same in both folds: clip -> (corpus, true class).

@@ -12,7 +12,7 @@ from after_ser.model.geometry import Geometry
 from after_ser.model.load import CONFIG, WEIGHTS, read_json
 from after_ser.model.save import save_tensors
 from after_ser.model.shape import Shape
-from after_ser.runtime.atomic import write_json
+from after_ser.run.atomic import write_json
 
 FRAME, PARTS = 320, 4
 GEOMETRY = Geometry((FRAME,), (FRAME,))

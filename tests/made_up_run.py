@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 from snakemake.iocontainers import Namedlist
 
-from after_ser.evaluation.bootstrap import COUNTS
-from after_ser.evaluation.gather import SCORES, TIMES
+from after_ser.judge.bootstrap import COUNTS
+from after_ser.judge.gather import SCORES, TIMES
 
 BUDGETS = [0.05, 0.1, 0.2, 0.4, 1.0]
 SCRIPTS = Path(__file__).parents[1] / "workflow/scripts"
@@ -95,7 +95,7 @@ def config(folds: int = 3, synthetic: bool = True) -> dict[str, Any]:
 
 
 def frames(settings: dict[str, Any]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return (scores, times) as `reporting.cells.read_cells` would read them."""
+    """Return (scores, times) as `judge.cells.read_cells` would read them."""
     noise = np.random.default_rng(0)
     scores, times = [], []
     runs = itertools.product(settings["arms"].items(), settings["folds"], settings["seeds"])
@@ -129,7 +129,7 @@ def frames(settings: dict[str, Any]) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def speaker_counts(settings: dict[str, Any], speakers: int = 2) -> pd.DataFrame:
-    """Return what `evaluation.bootstrap.gather_counts` would: 20 clips per speaker and class."""
+    """Return what `judge.bootstrap.gather_counts` would: 20 clips per speaker and class."""
     noise = np.random.default_rng(1)
     rows = []
     cells = itertools.product(

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from after_ser.synthesis.write import write_corpus
+from after_ser.tools.synthesis.write import write_corpus
 
 ROOT = Path(__file__).parents[1]
 CONFIG = ROOT / "tests/config/own.yaml"

@@ -6,9 +6,9 @@ import numpy as np
 import soundfile
 from selfsupervised_clips import write_manifest
 
-from after_ser.ptapt.settings import StatesSettings
-from after_ser.runtime.atomic import read_tsv, write_tsv
-from after_ser.tapt.clips import Clip
+from after_ser.learn.tapt.clips import Clip
+from after_ser.run.atomic import read_tsv, write_tsv
+from after_ser.studies.ptapt.settings import StatesSettings
 
 CLASSES = ["anger", "sad"]
 SEED = ("ptapt", "toy", 1, 0)

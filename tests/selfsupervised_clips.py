@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import soundfile
 
+from after_ser.learn.tapt.clips import Clip
+from after_ser.learn.tapt.settings import PretrainSettings
 from after_ser.model.families.wav2vec2 import Quantised, Wav2Vec2
-from after_ser.runtime.atomic import write_tsv
-from after_ser.tapt.clips import Clip
-from after_ser.tapt.settings import PretrainSettings
+from after_ser.run.atomic import write_tsv
 
 #: 640 samples (40 ms) per frame, 10,000 weights or so.
 ARCH = {

@@ -14,32 +14,30 @@ SOURCE = Path(after_ser.__file__).parent
 #: never its neighbours or what comes later. A module named here stands apart from its package.
 LAYERS = (
     "core",
-    "errors",
-    "settings",
-    "runtime protocol damage metrics people",
-    "owners",
-    "learn",
+    "run",
     # the method, in the order in which data flows
-    "corpora audio",
-    "datasets model",
-    "tapt finetune",
-    "acquisition",
-    # the configuration; what it reads of the studies is light and stands with it
-    "starts config_checks step_settings",
-    "fewshot.grid fewshot.config baselines.base baselines.registry baselines.config",
-    "reporting.config reporting.inside.config reporting.registry",
-    "config_library config_models config_rules",
+    "data.corpora data.audio",
+    "data.datasets model",
+    "learn.adam learn.losses learn.stopping",
+    "learn.training",
+    "learn.tapt learn.finetune",
+    "select",
+    # what a configuration and a plan know of the studies, which is light
+    "studies.baselines.base studies.baselines.config studies.baselines.registry",
+    "studies.fewshot.config studies.fewshot.grid studies.inside.config",
+    "studies.robustness.perturb.registry",
+    "judge",
     "config",
-    "grid",
-    "evaluation",
-    "reporting",
-    # studies, which the method knows nothing of
-    "baselines fewshot ptapt annotation",
-    # tools, which nobody imports
-    "synthesis download cluster export predict prune resume",
-    "plan config_docs",
+    "studies",
+    # what tables and figures are made of, those of the studies too
+    "judge.read judge.sources",
+    # nobody imports the tools, and they do not import one another
+    "tools",
+    "tools.plan",
     "__main__",
 )
+#: Their packages are strangers to one another, as those of the method are.
+SHELVES = ("data", "learn", "studies", "tools")
 
 
 def imports(root):
@@ -65,11 +63,14 @@ def imports(root):
 def place(module):
     """Return (layer, package) of a module, e.g. (4, "model") of after_ser.model.load."""
     names = module.split(".")[1:]
+    package = ".".join(names[:2]) if names[0] in SHELVES else names[0]
     for length in range(len(names), 0, -1):
         name = ".".join(names[:length])
         for layer, line in enumerate(LAYERS):
             if name in line.split():
-                return layer, names[0]
+                return layer, package
+    if module in {f"after_ser.{name}" for name in SHELVES}:
+        return 0, package
     raise AssertionError(f"{module} stands in no layer; expected its package in LAYERS")
 
 
@@ -96,22 +97,35 @@ def test_no_import_runs_back_up_or_in_a_circle():
 @pytest.mark.parametrize(
     ("files", "wrong"),
     [
-        ({"model/load.py": "import after_ser.reporting.table"}, "after_ser.reporting.table"),
-        ({"model/load.py": "def f():\n    from after_ser import grid"}, "after_ser.grid"),
+        ({"model/load.py": "import after_ser.judge.grid"}, "after_ser.judge.grid"),
         (
-            {"evaluation/a.py": "if TYPE_CHECKING:\n    from after_ser.fewshot.adapt import x"},
-            "after_ser.fewshot.adapt",
+            {"model/load.py": "def f():\n    from after_ser.judge import grid"},
+            "after_ser.judge.grid",
         ),
-        ({"fewshot/grid.py": "import after_ser.fewshot.adapt"}, "after_ser.fewshot.adapt"),
         (
-            {"tapt/a.py": "import after_ser.tapt.b", "tapt/b.py": "import after_ser.tapt.a"},
+            {"judge/a.py": "if TYPE_CHECKING:\n    import after_ser.studies.fewshot.adapt"},
+            "after_ser.studies.fewshot.adapt",
+        ),
+        (
+            {"studies/fewshot/grid.py": "import after_ser.studies.fewshot.adapt"},
+            "after_ser.studies.fewshot.adapt",
+        ),
+        (
+            {"studies/ptapt/a.py": "import after_ser.studies.fewshot.adapt"},
+            "after_ser.studies.fewshot.adapt",
+        ),
+        (
+            {
+                "learn/tapt/a.py": "import after_ser.learn.tapt.b",
+                "learn/tapt/b.py": "import after_ser.learn.tapt.a",
+            },
             "circle",
         ),
-        ({"new/a.py": "import after_ser.errors"}, "after_ser.new.a stands in no layer"),
+        ({"new/a.py": "import after_ser.core.errors"}, "after_ser.new.a stands in no layer"),
     ],
 )
 def test_an_import_the_wrong_way_is_named(tmp_path, files, wrong):
-    others = ("reporting/table.py", "grid.py", "fewshot/adapt.py", "errors.py", "__init__.py")
+    others = ("judge/grid.py", "studies/fewshot/adapt.py", "core/errors.py", "__init__.py")
     root = tmp_path / "after_ser"
     for name in (*others, *files):
         (root / name).parent.mkdir(parents=True, exist_ok=True)

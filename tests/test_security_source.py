@@ -13,11 +13,11 @@ import yaml
 from snakemake.cli import parse_config
 from workflow_runs import REPO, tiny
 
-from after_ser.config import resolve
-from after_ser.errors import InputError
+from after_ser.config.resolve import resolve
+from after_ser.core.errors import InputError
 from after_ser.model.materialise import materialise_folder
-from after_ser.ptapt.fairseq import load_wav2vec
-from after_ser.runtime.weights import read_weights
+from after_ser.run.weights import read_weights
+from after_ser.studies.ptapt.fairseq import load_wav2vec
 
 SOURCES = [
     path

@@ -13,8 +13,8 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from after_ser.config import resolve
-from after_ser.runtime.atomic import read_tsv
+from after_ser.config.resolve import resolve
+from after_ser.run.atomic import read_tsv
 
 REPO = Path(__file__).parent.parent
 TINY = REPO / "tests/config/tiny.yaml"

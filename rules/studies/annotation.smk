@@ -8,7 +8,7 @@ MAKES results/{run}/annotation/{asked}.json, datasets/{dataset}/fold{fold}.answe
 The same steps as with the simulated oracle, with a pause between query and labels.
 """
 
-from after_ser.annotation.places import VAL, asked_in
+from after_ser.studies.annotation.places import VAL, asked_in
 
 TARGETS += PEOPLE.targets()
 

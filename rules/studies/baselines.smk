@@ -4,7 +4,7 @@ REQUIRES results/{run}/{split}/datasets/{dataset}/{manifest,fold{fold}}.tsv
 MAKES results/{run}/{split}/baselines/..., results/{run}/{baseline_scores,baseline_times}.tsv
 """
 
-from after_ser.baselines.registry import registered
+from after_ser.studies.baselines.registry import registered
 
 FITS = list(
     dict.fromkeys(

@@ -4,7 +4,7 @@ REQUIRES results/corpora/{corpus}/manifest.tsv, results/{run}/backbone/{backbone
 MAKES results/{run}/fewshot/{backbone}/
 """
 
-from after_ser.fewshot import grid as few
+from after_ser.studies.fewshot import grid as few
 
 STUDY = CONFIG["fewshot"]
 SOURCES = "[A-Za-z][A-Za-z0-9-]*([+][A-Za-z][A-Za-z0-9-]*)*"

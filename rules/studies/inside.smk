@@ -5,7 +5,7 @@ REQUIRES metrics.json, labelled.tsv, predictions.tsv of the arm's runs; pools an
 MAKES results/{run}/inside/{dataset}/{arm}.html
 """
 
-from after_ser.reporting.inside.plan import files_of, pages
+from after_ser.studies.inside.plan import files_of, pages
 
 try:
     FOUND = pages(CONFIG, CELLS)

@@ -10,16 +10,16 @@ from pathlib import Path
 
 import yaml
 
-from after_ser.annotation.command import ask_people
-from after_ser.config import resolve
+from after_ser.config.resolve import resolve
+from after_ser.core.errors import InputError
 from after_ser.core.paths import Paths
-from after_ser.errors import InputError
-from after_ser.export.command import add_export
-from after_ser.plan.command import add_plan
-from after_ser.predict.command import add_predict
-from after_ser.prune import prune
-from after_ser.resume import resume, run_command
-from after_ser.runtime.gpu import usable_gpus
+from after_ser.run.gpu import usable_gpus
+from after_ser.studies.annotation.command import ask_people
+from after_ser.tools.export.command import add_export
+from after_ser.tools.plan.command import add_plan
+from after_ser.tools.predict.command import add_predict
+from after_ser.tools.prune import prune
+from after_ser.tools.resume import resume, run_command
 
 
 def main(arguments: list[str]) -> int:
@@ -70,7 +70,7 @@ def main(arguments: list[str]) -> int:
             print(" ".join(gpu_resources(Path(given.configfile))))
             return 0
         if given.command == "config-docs":
-            from after_ser.config_docs import write
+            from after_ser.config.docs import write
 
             write(check=given.check)
             return 0

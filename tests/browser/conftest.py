@@ -3,9 +3,10 @@
 import shutil
 
 import pytest
-from labelling import LabellingPage
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
+
+from tests.browser.labelling import LabellingPage
 
 
 def program(*names):

@@ -6,7 +6,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select
 from selenium.webdriver.support.wait import WebDriverWait
 
-from after_ser.reporting.inside.page import write_page
+from after_ser.studies.inside.page import write_page
 
 pytestmark = pytest.mark.browser
 

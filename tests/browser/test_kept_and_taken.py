@@ -2,7 +2,8 @@
 
 import pytest
 from selenium.webdriver.common.keys import Keys
-from test_labelling_page import given, queue
+
+from tests.browser.test_labelling_page import given, queue
 
 pytestmark = pytest.mark.browser
 

@@ -10,12 +10,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 import soundfile
-from labelling import COLUMNS, answers
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from after_ser.annotation.page import write_page
-from after_ser.annotation.queue import QueuedClip
+from after_ser.studies.annotation.page import write_page
+from after_ser.studies.annotation.queue import QueuedClip
+from tests.browser.labelling import COLUMNS, answers
 
 pytestmark = pytest.mark.browser
 

@@ -3,7 +3,6 @@
 import shutil
 
 import pytest
-from labelling import answers
 from people import (
     CONFIG,
     RUN,
@@ -15,6 +14,8 @@ from people import (
     write_speech,
 )
 from selenium.webdriver.common.keys import Keys
+
+from tests.browser.labelling import answers
 
 pytestmark = pytest.mark.browser
 

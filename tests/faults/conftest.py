@@ -1,7 +1,8 @@
 """The run that nobody disturbs; every test breaks a copy of it."""
 
 import pytest
-from harness import Place, make_reference
+
+from tests.faults.harness import Place, make_reference
 
 
 def pytest_collection_modifyitems(items):

@@ -25,14 +25,14 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
+sys.path[:0] = [str(Path(__file__).parents[up]) for up in (2, 1)]
 # A forked child has none of its parent's threads, and would wait for them.
 os.environ |= {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}
 
 import psutil  # noqa: E402
-from harness import REPO, TIMED, Place, make_reference  # noqa: E402
 
-from after_ser.reporting.registry import SECTIONS  # noqa: E402
+from after_ser.judge.registry import SECTIONS  # noqa: E402
+from tests.faults.harness import REPO, TIMED, Place, make_reference  # noqa: E402
 
 SIGNALS = {"SIGKILL": signal.SIGKILL, "SIGTERM": signal.SIGTERM}
 #: How often a rule is chosen: what runs for hours is what gets interrupted.
@@ -116,7 +116,7 @@ class Jobs:
             screen = os.open("soak-screen.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
             os.dup2(screen, 1), os.dup2(screen, 2)
             self._count()
-            from after_ser.runtime.script import run_script
+            from after_ser.run.script import run_script
 
             run_script(main, {"snakemake": job})
             status = 0

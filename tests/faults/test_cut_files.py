@@ -4,8 +4,9 @@ import os
 import signal
 
 import pytest
-from harness import AL, DATASET, ROUND, SPLIT, TAPT, TAPT_LOG, TAPT_STATE
-from test_killed_jobs import resumed_after
+
+from tests.faults.harness import AL, DATASET, ROUND, SPLIT, TAPT, TAPT_LOG, TAPT_STATE
+from tests.faults.test_killed_jobs import resumed_after
 
 LATENTS = f"{SPLIT}/latents/toy/tapt/savee/fold1/seed0/latents.npy"
 

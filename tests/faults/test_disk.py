@@ -5,7 +5,8 @@ import os
 import subprocess
 
 import pytest
-from harness import ROUND, TAPT_LOG, TAPT_STATE, Place
+
+from tests.faults.harness import ROUND, TAPT_LOG, TAPT_STATE, Place
 
 FREE = 64 * 1024  # bytes left when the disk is "full": less than a checkpoint, more than a log
 

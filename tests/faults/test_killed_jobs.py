@@ -4,7 +4,8 @@ import re
 import signal
 
 import pytest
-from harness import FIT_LOG, ROUND, TAPT, TAPT_LOG, TAPT_STATE, died_by
+
+from tests.faults.harness import FIT_LOG, ROUND, TAPT, TAPT_LOG, TAPT_STATE, died_by
 
 FIT_STATE = f"{ROUND}/state"
 EVERY = 10  # steps, checkpoint_every of faults.yaml

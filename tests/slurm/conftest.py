@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from slurm_cluster import Cluster, missing
-from slurm_runs import small
 from workflow_runs import succeed, write_config
+
+from tests.slurm.slurm_cluster import Cluster, missing
+from tests.slurm.slurm_runs import small
 
 
 def pytest_collection_modifyitems(config, items):

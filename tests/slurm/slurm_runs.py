@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from slurm_cluster import Cluster
 from workflow_runs import REPO, TIMEOUT, Run, finish, resolved, tiny
+
+from tests.slurm.slurm_cluster import Cluster
 
 STEPS = 150
 AL = "results/tiny/paper/al/paper/toy"

@@ -9,7 +9,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from slurm_runs import (
+from workflow_runs import REPO, contents, copy_run, finish, resolved
+
+from after_ser.tools.cluster.requests import Requests
+from after_ser.tools.cluster.rules import Gpus, rule_of
+from tests.slurm.slurm_runs import (
     AL,
     STATE,
     TAPT,
@@ -21,10 +25,6 @@ from slurm_runs import (
     trainer,
     wait_for,
 )
-from workflow_runs import REPO, contents, copy_run, finish, resolved
-
-from after_ser.cluster.requests import Requests
-from after_ser.cluster.rules import Gpus, rule_of
 
 pytestmark = pytest.mark.slurm
 

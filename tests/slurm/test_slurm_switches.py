@@ -3,8 +3,9 @@
 import shutil
 
 import pytest
-from slurm_runs import run_on_slurm
 from workflow_runs import copy_run
+
+from tests.slurm.slurm_runs import run_on_slurm
 
 pytestmark = pytest.mark.slurm
 

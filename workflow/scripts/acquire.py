@@ -8,27 +8,27 @@ that they were asked stays.
 
 from pathlib import Path
 
-from after_ser.acquisition.budget import queried_count
-from after_ser.acquisition.complete import expect_pool
-from after_ser.acquisition.oracle import answer, read_answers
-from after_ser.acquisition.query import make_query
-from after_ser.acquisition.registry import STRATEGIES
-from after_ser.annotation.unscored import asked_before
-from after_ser.datasets.tables import read_labelled, read_pool
-from after_ser.runtime.atomic import read_json, read_tsv, write_json, write_tsv
-from after_ser.runtime.script import run_script
-from after_ser.runtime.timing import Stopwatch
+from after_ser.data.datasets.tables import read_labelled, read_pool
+from after_ser.run.atomic import read_json, read_tsv, write_json, write_tsv
+from after_ser.run.script import run_script
+from after_ser.run.timing import Stopwatch
+from after_ser.select.budget import queried_count
+from after_ser.select.complete import expect_pool
+from after_ser.select.oracle import answer, read_answers
+from after_ser.select.query import make_query
+from after_ser.select.registry import STRATEGIES
+from after_ser.studies.annotation.unscored import asked_before
 
 
 def compute_features(snakemake, pool, known, seed_parts):
     """Return what the strategy is shown besides pool.tsv, and the device it was computed on."""
-    from after_ser.acquisition.features import Inputs, compute
-    from after_ser.runtime.device import (
+    from after_ser.run.device import (
         choose_device,
         device_name,
         make_deterministic,
         set_threads,
     )
+    from after_ser.select.features import Inputs, compute
 
     p, entry = snakemake.params, STRATEGIES[snakemake.wildcards.strategy]
     set_threads(p.threads)

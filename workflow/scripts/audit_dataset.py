@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from after_ser.datasets.audit import audit_folds, check_audit
-from after_ser.datasets.composition import composition
-from after_ser.runtime.atomic import read_tsv, write_json, write_tsv
-from after_ser.runtime.script import run_script
+from after_ser.data.datasets.audit import audit_folds, check_audit
+from after_ser.data.datasets.composition import composition
+from after_ser.run.atomic import read_tsv, write_json, write_tsv
+from after_ser.run.script import run_script
 
 
 def main(snakemake):

@@ -1,9 +1,9 @@
 """Metrics of an arm's last round, all folds and seeds -> its confusion matrix."""
 
-from after_ser.evaluation.resolved import read_config
-from after_ser.reporting.cells import arm_label
-from after_ser.reporting.confusion import write_confusion
-from after_ser.runtime.script import run_script
+from after_ser.config.resolved import read_config
+from after_ser.judge.cells import arm_label
+from after_ser.judge.figures.confusion import write_confusion
+from after_ser.run.script import run_script
 
 
 def main(snakemake):

@@ -1,7 +1,7 @@
 """Convert a corpus to 16 kHz mono FLAC; clips that cannot be used go to the rejects."""
 
-from after_ser.audio.convert import convert_corpus
-from after_ser.runtime.script import run_script
+from after_ser.data.audio.convert import convert_corpus
+from after_ser.run.script import run_script
 
 
 def main(snakemake):

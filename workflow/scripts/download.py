@@ -3,11 +3,11 @@
 import sys
 from pathlib import Path
 
-from after_ser.download.corpus import CorpusDownload
-from after_ser.download.fetch import Fetcher, Patience
-from after_ser.download.plan import chosen, corpus_folders, explanation, read_plan
-from after_ser.errors import InputError
-from after_ser.runtime.script import run_script
+from after_ser.core.errors import InputError
+from after_ser.run.script import run_script
+from after_ser.tools.download.corpus import CorpusDownload
+from after_ser.tools.download.fetch import Fetcher, Patience
+from after_ser.tools.download.plan import chosen, corpus_folders, explanation, read_plan
 
 
 def main(snakemake):

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from after_ser.baselines.extracted import write_features
-from after_ser.baselines.registry import load
-from after_ser.runtime.atomic import read_tsv, write_json
-from after_ser.runtime.device import device_name, set_threads
-from after_ser.runtime.script import run_script
-from after_ser.runtime.timing import Stopwatch
+from after_ser.run.atomic import read_tsv, write_json
+from after_ser.run.device import device_name, set_threads
+from after_ser.run.script import run_script
+from after_ser.run.timing import Stopwatch
+from after_ser.studies.baselines.extracted import write_features
+from after_ser.studies.baselines.registry import load
 
 
 def main(snakemake):

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from after_ser.model.latents import extract_latents
-from after_ser.runtime.script import run_script
+from after_ser.run.script import run_script
 
 
 def main(snakemake):

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from after_ser.runtime.atomic import write_json
-from after_ser.runtime.device import choose_device, device_name, make_deterministic, set_threads
-from after_ser.runtime.script import run_script
-from after_ser.runtime.timing import Stopwatch
-from after_ser.tapt.surprisal import extract_surprisal
+from after_ser.learn.tapt.surprisal import extract_surprisal
+from after_ser.run.atomic import write_json
+from after_ser.run.device import choose_device, device_name, make_deterministic, set_threads
+from after_ser.run.script import run_script
+from after_ser.run.timing import Stopwatch
 
 
 def main(snakemake):

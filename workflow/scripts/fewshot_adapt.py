@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from after_ser.fewshot.adapt import adapt_speaker
 from after_ser.model.latents import MEANS, Latents
 from after_ser.model.save import file_sha256
-from after_ser.runtime.atomic import read_tsv, write_json, write_tsv
-from after_ser.runtime.device import choose_device, device_name, make_deterministic, set_threads
-from after_ser.runtime.progress import Progress
-from after_ser.runtime.script import run_script
-from after_ser.runtime.termination import Termination
-from after_ser.runtime.timing import Stopwatch
+from after_ser.run.atomic import read_tsv, write_json, write_tsv
+from after_ser.run.device import choose_device, device_name, make_deterministic, set_threads
+from after_ser.run.progress import Progress
+from after_ser.run.script import run_script
+from after_ser.run.termination import Termination
+from after_ser.run.timing import Stopwatch
+from after_ser.studies.fewshot.adapt import adapt_speaker
 
 
 def main(snakemake):

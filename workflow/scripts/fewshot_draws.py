@@ -1,8 +1,8 @@
 """The clips that every few-shot task is trained, selected and tested on, and what is left out."""
 
-from after_ser.fewshot.draws import draw_tasks
-from after_ser.runtime.atomic import read_tsv, write_tsv
-from after_ser.runtime.script import run_script
+from after_ser.run.atomic import read_tsv, write_tsv
+from after_ser.run.script import run_script
+from after_ser.studies.fewshot.draws import draw_tasks
 
 
 def main(snakemake):

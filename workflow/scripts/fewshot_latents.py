@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from after_ser.fewshot.sources import chosen
 from after_ser.model.latents import extract_latents
-from after_ser.runtime.atomic import read_tsv
-from after_ser.runtime.script import run_script
+from after_ser.run.atomic import read_tsv
+from after_ser.run.script import run_script
+from after_ser.studies.fewshot.sources import chosen
 
 
 def main(snakemake):

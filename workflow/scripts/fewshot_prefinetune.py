@@ -3,11 +3,11 @@
 from contextlib import ExitStack
 from pathlib import Path
 
-from after_ser.fewshot.prefinetune import prefinetune
-from after_ser.fewshot.sources import check_apart, chosen, split_source
 from after_ser.model.latents import Latents
-from after_ser.runtime.atomic import read_tsv
-from after_ser.runtime.script import run_script
+from after_ser.run.atomic import read_tsv
+from after_ser.run.script import run_script
+from after_ser.studies.fewshot.prefinetune import prefinetune
+from after_ser.studies.fewshot.sources import check_apart, chosen, split_source
 
 
 def main(snakemake):

@@ -2,16 +2,16 @@
 
 from pathlib import Path
 
-from after_ser.baselines.clips import read_clips
-from after_ser.baselines.extracted import with_features
-from after_ser.baselines.registry import load
-from after_ser.baselines.run import run_baseline, write_result
-from after_ser.datasets.tables import read_fold, read_manifest
-from after_ser.runtime.atomic import write_json
-from after_ser.runtime.device import device_name, set_threads, used_device
-from after_ser.runtime.script import run_script
-from after_ser.runtime.seeding import derive_seed
-from after_ser.runtime.timing import Stopwatch
+from after_ser.core.seeding import derive_seed
+from after_ser.data.datasets.tables import read_fold, read_manifest
+from after_ser.run.atomic import write_json
+from after_ser.run.device import device_name, set_threads, used_device
+from after_ser.run.script import run_script
+from after_ser.run.timing import Stopwatch
+from after_ser.studies.baselines.clips import read_clips
+from after_ser.studies.baselines.extracted import with_features
+from after_ser.studies.baselines.registry import load
+from after_ser.studies.baselines.run import run_baseline, write_result
 
 
 def main(snakemake):

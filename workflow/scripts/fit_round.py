@@ -3,18 +3,18 @@
 from contextlib import contextmanager
 from pathlib import Path
 
-from after_ser.acquisition.complete import expect_labelled
-from after_ser.datasets.tables import read_fold, read_labelled, read_manifest
-from after_ser.errors import InputError
-from after_ser.finetune.round import read_split, round_identity, run_round, write_round
+from after_ser.core.errors import InputError
+from after_ser.core.seeding import derive_seed
+from after_ser.data.datasets.tables import read_fold, read_labelled, read_manifest
+from after_ser.learn.finetune.round import read_split, round_identity, run_round, write_round
 from after_ser.model.latents import Latents
-from after_ser.runtime.atomic import write_json
-from after_ser.runtime.device import choose_device, device_name, make_deterministic, set_threads
-from after_ser.runtime.progress import Progress
-from after_ser.runtime.script import run_script
-from after_ser.runtime.seeding import derive_seed
-from after_ser.runtime.termination import Termination
-from after_ser.runtime.timing import Stopwatch
+from after_ser.run.atomic import write_json
+from after_ser.run.device import choose_device, device_name, make_deterministic, set_threads
+from after_ser.run.progress import Progress
+from after_ser.run.script import run_script
+from after_ser.run.termination import Termination
+from after_ser.run.timing import Stopwatch
+from after_ser.select.complete import expect_labelled
 
 
 @contextmanager

@@ -1,9 +1,9 @@
 """Metrics and timing files of every baseline -> baseline_scores.tsv and baseline_times.tsv."""
 
-from after_ser.evaluation.baselines import gather_baselines
-from after_ser.evaluation.resolved import read_config
-from after_ser.runtime.atomic import write_tsv
-from after_ser.runtime.script import run_script
+from after_ser.config.resolved import read_config
+from after_ser.judge.baselines import gather_baselines
+from after_ser.run.atomic import write_tsv
+from after_ser.run.script import run_script
 
 
 def main(snakemake):

@@ -1,7 +1,7 @@
 """Index a corpus: every clip of the release, with its labels and the hash of its bytes."""
 
-from after_ser.corpora.index import index_corpus
-from after_ser.runtime.script import run_script
+from after_ser.data.corpora.index import index_corpus
+from after_ser.run.script import run_script
 
 
 def main(snakemake):

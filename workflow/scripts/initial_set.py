@@ -7,15 +7,15 @@ labels, are not asked for clips whose labels they have given already.
 import sys
 from pathlib import Path
 
-from after_ser.acquisition.budget import initial_count
-from after_ser.acquisition.initial import initial_query
-from after_ser.acquisition.oracle import answer, read_answers
-from after_ser.annotation.unscored import asked_before, empty_query, given_labels
-from after_ser.datasets.tables import read_fold
+from after_ser.data.datasets.tables import read_fold
 from after_ser.model.latents import Latents
-from after_ser.runtime.atomic import write_json, write_tsv
-from after_ser.runtime.script import run_script
-from after_ser.runtime.timing import Stopwatch
+from after_ser.run.atomic import write_json, write_tsv
+from after_ser.run.script import run_script
+from after_ser.run.timing import Stopwatch
+from after_ser.select.budget import initial_count
+from after_ser.select.initial import initial_query
+from after_ser.select.oracle import answer, read_answers
+from after_ser.studies.annotation.unscored import asked_before, empty_query, given_labels
 
 
 def choose(train, w, p, latents):

@@ -3,10 +3,10 @@
 import shutil
 from pathlib import Path
 
-from after_ser.datasets.folds import make_fold
-from after_ser.datasets.inject import foreign_rows, inject
-from after_ser.runtime.atomic import read_tsv, write_tsv
-from after_ser.runtime.script import run_script
+from after_ser.data.datasets.folds import make_fold
+from after_ser.run.atomic import read_tsv, write_tsv
+from after_ser.run.script import run_script
+from after_ser.studies.outliers.inject import foreign_rows, inject
 
 
 def main(snakemake):

@@ -1,9 +1,9 @@
 """What an arm's runs have left -> the page that looks inside it."""
 
-from after_ser.evaluation.resolved import read_config
-from after_ser.grid import cells
-from after_ser.reporting.inside.page import write_page
-from after_ser.runtime.script import run_script
+from after_ser.config.resolved import read_config
+from after_ser.judge.grid import cells
+from after_ser.run.script import run_script
+from after_ser.studies.inside.page import write_page
 
 
 def main(snakemake):

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from after_ser.datasets.audit import audit_folds, check_audit
-from after_ser.datasets.folds import make_fold
-from after_ser.datasets.inject import injected_of_fold
-from after_ser.datasets.own import OWN, make_own_fold
-from after_ser.datasets.released import make_released_fold
-from after_ser.runtime.atomic import read_tsv, write_json, write_tsv
-from after_ser.runtime.script import run_script
+from after_ser.data.datasets.audit import audit_folds, check_audit
+from after_ser.data.datasets.folds import make_fold
+from after_ser.data.datasets.own import OWN, make_own_fold
+from after_ser.data.datasets.released import make_released_fold
+from after_ser.run.atomic import read_tsv, write_json, write_tsv
+from after_ser.run.script import run_script
+from after_ser.studies.outliers.inject import injected_of_fold
 
 
 def main(snakemake):

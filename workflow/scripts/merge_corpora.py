@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from after_ser.corpora.registry import corpus_adapter
-from after_ser.datasets.merge import CorpusPart, merge_corpora
-from after_ser.datasets.own import OWN
-from after_ser.runtime.atomic import read_tsv, write_tsv
-from after_ser.runtime.script import run_script
+from after_ser.data.corpora.registry import corpus_adapter
+from after_ser.data.datasets.merge import CorpusPart, merge_corpora
+from after_ser.data.datasets.own import OWN
+from after_ser.run.atomic import read_tsv, write_tsv
+from after_ser.run.script import run_script
 
 
 def main(snakemake):

@@ -2,13 +2,13 @@
 
 import pandas as pd
 
-from after_ser.acquisition.budget import initial_count
-from after_ser.acquisition.initial import random_initial
-from after_ser.acquisition.oracle import answer, read_answers
-from after_ser.datasets.tables import read_fold
-from after_ser.runtime.atomic import write_tsv
-from after_ser.runtime.script import run_script
-from after_ser.runtime.seeding import rng
+from after_ser.core.seeding import rng
+from after_ser.data.datasets.tables import read_fold
+from after_ser.run.atomic import write_tsv
+from after_ser.run.script import run_script
+from after_ser.select.budget import initial_count
+from after_ser.select.initial import random_initial
+from after_ser.select.oracle import answer, read_answers
 
 
 def main(snakemake):

@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
+from after_ser.learn.tapt.clips import corpus_clips
+from after_ser.learn.tapt.settings import SCRATCH_DEFAULTS, PretrainSettings
+from after_ser.learn.tapt.train import pretrain
+from after_ser.learn.tapt.validation import hold_out
 from after_ser.model.save import write_origin
-from after_ser.runtime.atomic import write_text
-from after_ser.runtime.environment import gpus_per_pretraining
-from after_ser.runtime.script import run_script
-from after_ser.tapt.clips import corpus_clips
-from after_ser.tapt.settings import SCRATCH_DEFAULTS, PretrainSettings
-from after_ser.tapt.train import pretrain
-from after_ser.tapt.validation import hold_out
+from after_ser.run.atomic import write_text
+from after_ser.run.environment import gpus_per_pretraining
+from after_ser.run.script import run_script
 
 
 def main(snakemake):

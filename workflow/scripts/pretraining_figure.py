@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from after_ser.reporting.pretraining_figure import write_pretraining_figure
-from after_ser.runtime.script import run_script
+from after_ser.judge.figures.pretraining import write_pretraining_figure
+from after_ser.run.script import run_script
 
 
 def main(snakemake):

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from after_ser.annotation.finished_rounds import planned_labels
-from after_ser.annotation.progress_page import write_progress
-from after_ser.evaluation.bootstrap import read_speakers
-from after_ser.runtime.atomic import read_json
-from after_ser.runtime.script import run_script
+from after_ser.judge.bootstrap import read_speakers
+from after_ser.run.atomic import read_json
+from after_ser.run.script import run_script
+from after_ser.studies.annotation.finished_rounds import planned_labels
+from after_ser.studies.annotation.progress_page import write_progress
 
 
 def main(snakemake):

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from after_ser.ptapt.cluster import cluster_states
-from after_ser.runtime.script import run_script
-from after_ser.tapt.clips import train_clips
+from after_ser.learn.tapt.clips import train_clips
+from after_ser.run.script import run_script
+from after_ser.studies.ptapt.cluster import cluster_states
 
 
 def main(snakemake):

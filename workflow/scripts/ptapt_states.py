@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from after_ser.ptapt.labels import train_labels
-from after_ser.ptapt.settings import StatesSettings
-from after_ser.ptapt.train import train_states
-from after_ser.runtime.script import run_script
-from after_ser.tapt.clips import train_clips
+from after_ser.learn.tapt.clips import train_clips
+from after_ser.run.script import run_script
+from after_ser.studies.ptapt.labels import train_labels
+from after_ser.studies.ptapt.settings import StatesSettings
+from after_ser.studies.ptapt.train import train_states
 
 
 def main(snakemake):

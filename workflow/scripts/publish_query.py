@@ -1,12 +1,12 @@
 """A query -> annotations/{run}/{asked}/, where people find it. What is there is left alone."""
 
-from after_ser.annotation.answers import read_answered
-from after_ser.annotation.places import ROOT
-from after_ser.annotation.publish import publish
-from after_ser.annotation.resolve import resolve_answers
-from after_ser.datasets.tables import read_manifest
-from after_ser.runtime.atomic import read_tsv, write_json
-from after_ser.runtime.script import run_script
+from after_ser.data.datasets.tables import read_manifest
+from after_ser.run.atomic import read_tsv, write_json
+from after_ser.run.script import run_script
+from after_ser.studies.annotation.answers import read_answered
+from after_ser.studies.annotation.places import ROOT
+from after_ser.studies.annotation.publish import publish
+from after_ser.studies.annotation.resolve import resolve_answers
 
 
 def main(snakemake):

@@ -1,9 +1,9 @@
 """What people answered to one round's query -> everything labelled so far, and what was said."""
 
-from after_ser.annotation.labelled import answered_round, read_published
-from after_ser.datasets.tables import read_fold, read_labelled
-from after_ser.runtime.atomic import read_json, read_tsv, write_json, write_tsv
-from after_ser.runtime.script import run_script
+from after_ser.data.datasets.tables import read_fold, read_labelled
+from after_ser.run.atomic import read_json, read_tsv, write_json, write_tsv
+from after_ser.run.script import run_script
+from after_ser.studies.annotation.labelled import answered_round, read_published
 
 
 def main(snakemake):

@@ -1,9 +1,9 @@
 """What people answered to the val query -> the fold and manifest that fits read val from."""
 
-from after_ser.annotation.labelled import answered_val, read_published
-from after_ser.datasets.tables import read_fold, read_manifest
-from after_ser.runtime.atomic import write_json, write_tsv
-from after_ser.runtime.script import run_script
+from after_ser.data.datasets.tables import read_fold, read_manifest
+from after_ser.run.atomic import write_json, write_tsv
+from after_ser.run.script import run_script
+from after_ser.studies.annotation.labelled import answered_val, read_published
 
 
 def main(snakemake):

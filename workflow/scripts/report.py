@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from after_ser.evaluation.resolved import read_config
-from after_ser.reporting.read import read_all
-from after_ser.reporting.registry import for_variant, of_rule
-from after_ser.runtime.script import run_script
+from after_ser.config.resolved import read_config
+from after_ser.judge.read import read_all
+from after_ser.judge.registry import for_variant, of_rule
+from after_ser.run.script import run_script
 
 
 def main(snakemake):

@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from after_ser.datasets.tables import read_fold, read_manifest
-from after_ser.finetune.robustness import ClipFiles, robustness
-from after_ser.finetune.round import read_split
+from after_ser.data.datasets.tables import read_fold, read_manifest
+from after_ser.learn.finetune.round import read_split
 from after_ser.model.classifier import load_classifier
 from after_ser.model.registry import family_of
-from after_ser.runtime.atomic import read_json, read_tsv, write_tsv
-from after_ser.runtime.device import choose_device, make_deterministic, set_threads
-from after_ser.runtime.script import run_script
+from after_ser.run.atomic import read_json, read_tsv, write_tsv
+from after_ser.run.device import choose_device, make_deterministic, set_threads
+from after_ser.run.script import run_script
+from after_ser.studies.robustness.score import ClipFiles, robustness
 
 
 def main(snakemake):

@@ -2,8 +2,8 @@
 
 import yaml
 
-from after_ser.runtime.atomic import write_text
-from after_ser.runtime.script import run_script
+from after_ser.run.atomic import write_text
+from after_ser.run.script import run_script
 
 
 def main(snakemake):

@@ -1,7 +1,7 @@
 """Write what a pool's scores depend on, so that a change of it makes every query anew."""
 
-from after_ser.runtime.atomic import write_json
-from after_ser.runtime.script import run_script
+from after_ser.run.atomic import write_json
+from after_ser.run.script import run_script
 
 
 def main(snakemake):

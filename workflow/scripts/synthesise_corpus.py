@@ -1,7 +1,7 @@
 """Write a synthetic corpus in an official layout, or unlabelled speech for pre-training."""
 
-from after_ser.runtime.script import run_script
-from after_ser.synthesis.write import PRETRAINING, write_corpus, write_pretraining_speech
+from after_ser.run.script import run_script
+from after_ser.tools.synthesis.write import PRETRAINING, write_corpus, write_pretraining_speech
 
 
 def main(snakemake):

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from after_ser.runtime.environment import gpus_per_pretraining
-from after_ser.runtime.script import run_script
-from after_ser.tapt.clips import train_clips
-from after_ser.tapt.pseudo_labels import PseudoLabels
-from after_ser.tapt.settings import PretrainSettings
-from after_ser.tapt.train import pretrain
+from after_ser.learn.tapt.clips import train_clips
+from after_ser.learn.tapt.pseudo_labels import PseudoLabels
+from after_ser.learn.tapt.settings import PretrainSettings
+from after_ser.learn.tapt.train import pretrain
+from after_ser.run.environment import gpus_per_pretraining
+from after_ser.run.script import run_script
 
 
 def main(snakemake):

@@ -1,10 +1,10 @@
 """A fold's val clips without a label, in random order: the first thing people are asked for."""
 
-from after_ser.annotation.unscored import asked_before, given_labels, unscored_query
-from after_ser.datasets.sampling import shuffled
-from after_ser.datasets.tables import read_fold
-from after_ser.runtime.atomic import write_tsv
-from after_ser.runtime.script import run_script
+from after_ser.data.datasets.sampling import shuffled
+from after_ser.data.datasets.tables import read_fold
+from after_ser.run.atomic import write_tsv
+from after_ser.run.script import run_script
+from after_ser.studies.annotation.unscored import asked_before, given_labels, unscored_query
 
 
 def main(snakemake):

@@ -15,10 +15,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from after_ser.errors import InputError
+from after_ser.core.errors import InputError
+from after_ser.core.seeding import derive_seed
 from after_ser.learn.stopping import EarlyStopping
-from after_ser.runtime.progress import Progress
-from after_ser.runtime.seeding import derive_seed
+from after_ser.run.progress import Progress
 
 Row = dict[str, Any]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from after_ser.runtime.seeding import rng
+from after_ser.core.seeding import rng
 
 #: How far clips may move in the order by length from one epoch to the next (share of length).
 JITTER = 0.1

@@ -9,12 +9,12 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from after_ser.errors import InputError
+from after_ser.core.errors import InputError
 from after_ser.model.families.base import Body
 from after_ser.model.registry import FAMILIES, family, family_of, head_class
 from after_ser.model.save import check_finite
 from after_ser.model.spec_augment import spec_augment
-from after_ser.runtime.atomic import atomic_path, read_json, read_tensors, write_json
+from after_ser.run.atomic import atomic_path, read_json, read_tensors, write_json
 
 #: Weights of the head have no prefix in a round's file.
 _HEAD = "head."
@@ -129,7 +129,7 @@ def save_classifier(model: Classifier, weights: Path, config: Path) -> None:
 def load_classifier(weights: Path, config: Path) -> Classifier:
     """Read what `save_classifier` wrote; every weight must be there.
 
-    Raises InputError for a model that was pruned (an empty file, see after_ser.prune).
+    Raises InputError for a model that was pruned (an empty file, see after_ser.tools.prune).
     """
     if weights.stat().st_size == 0:
         raise InputError(

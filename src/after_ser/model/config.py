@@ -10,7 +10,16 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Le, MinLen
 from pydantic import StringConstraints
 
-from after_ser.settings import Count, NotNegative, Part, Positive, Settings, Whole, key, optional
+from after_ser.core.settings import (
+    Count,
+    NotNegative,
+    Part,
+    Positive,
+    Settings,
+    Whole,
+    key,
+    optional,
+)
 
 _Speakers = Annotated[dict[str, Literal["all"] | Annotated[list[str], MinLen(1)]], MinLen(1)]
 

@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from after_ser.errors import InputError
+from after_ser.core.errors import InputError
 from after_ser.model.geometry import SAMPLE_RATE
 from after_ser.model.registry import family_of
 from after_ser.model.waveform import count_samples, read_samples, to_float
-from after_ser.runtime.atomic import atomic_path, read_array, read_tsv, write_json, write_tsv
-from after_ser.runtime.timing import Stopwatch
+from after_ser.run.atomic import atomic_path, read_array, read_tsv, write_json, write_tsv
+from after_ser.run.timing import Stopwatch
 
 LATENTS = "latents.npy"
 INDEX = "index.tsv"
@@ -49,7 +49,7 @@ def extract_latents(
     float32 [N, D], the mean over a clip's frames. Raises InputError for clips that are not in the
     manifest or cannot be read.
     """
-    from after_ser.runtime.device import choose_device, device_name, make_deterministic, set_threads
+    from after_ser.run.device import choose_device, device_name, make_deterministic, set_threads
 
     watch = Stopwatch()
     rows = _rows(manifest_tsv, utts)

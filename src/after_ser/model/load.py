@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from after_ser.errors import InputError
+from after_ser.core.errors import InputError
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"

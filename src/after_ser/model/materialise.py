@@ -8,12 +8,12 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from after_ser.errors import InputError
+from after_ser.core.errors import InputError
 from after_ser.model.load import CONFIG, PREPROCESSOR, WEIGHTS
 from after_ser.model.registry import family_of
 from after_ser.model.save import save_tensors, write_origin
-from after_ser.runtime.atomic import atomic_path
-from after_ser.runtime.weights import read_weights
+from after_ser.run.atomic import atomic_path
+from after_ser.run.weights import read_weights
 
 #: The weights' name in older repositories (a pickle; read with weights_only).
 OLD_WEIGHTS = "pytorch_model.bin"

@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from after_ser.errors import InputError
+from after_ser.core.errors import InputError
 from after_ser.model.load import CONFIG, Folder, read_json
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from after_ser.errors import InputError
+from after_ser.core.errors import InputError
 from after_ser.model.load import ORIGIN, WEIGHTS
-from after_ser.runtime.atomic import atomic_path, write_json
+from after_ser.run.atomic import atomic_path, write_json
 
 if TYPE_CHECKING:
     import torch

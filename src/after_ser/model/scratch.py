@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from after_ser.errors import InputError
+from after_ser.core.errors import InputError
 
 if TYPE_CHECKING:
     from transformers import Wav2Vec2Config, Wav2Vec2ForPreTraining

@@ -6,7 +6,7 @@ import os
 
 import numpy as np
 
-from after_ser.errors import InputError
+from after_ser.core.errors import InputError
 from after_ser.model.geometry import SAMPLE_RATE
 
 

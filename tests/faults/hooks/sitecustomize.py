@@ -66,6 +66,6 @@ def _keep_jobs(module):
 
 
 if os.environ.get("AFTER_SER_TEST_PAUSE"):
-    sys.meta_path.insert(0, _AfterImport("after_ser.finetune.predict", _pause_scoring))
+    sys.meta_path.insert(0, _AfterImport("after_ser.learn.finetune.predict", _pause_scoring))
 if os.environ.get("AFTER_SER_TEST_KEEP"):
-    sys.meta_path.insert(0, _AfterImport("after_ser.runtime.script", _keep_jobs))
+    sys.meta_path.insert(0, _AfterImport("after_ser.run.script", _keep_jobs))

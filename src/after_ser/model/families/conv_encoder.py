@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from after_ser.errors import InputError
+from after_ser.core.errors import InputError
 from after_ser.model.families.base import Body, Family, Pretraining, Stem
 from after_ser.model.geometry import SAMPLE_RATE, Geometry
 from after_ser.model.load import (
@@ -26,7 +26,7 @@ from after_ser.model.load import (
 )
 from after_ser.model.registry import read_config
 from after_ser.model.save import save_tensors
-from after_ser.runtime.atomic import write_json, write_text
+from after_ser.run.atomic import write_json, write_text
 
 if TYPE_CHECKING:
     import torch

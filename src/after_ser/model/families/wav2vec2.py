@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from after_ser.errors import InputError
+from after_ser.core.errors import InputError
 from after_ser.model.families.base import Body, Pretraining
 from after_ser.model.families.conv_encoder import (
     MASK_EMBEDDING,

@@ -3,7 +3,7 @@
 The weights are those of transformers' feature encoder. On a CPU, a CNN with layer norm after every
 convolution runs frame by frame as matrix products instead: transformers transposes back and forth
 around every norm, and a third of the step's time is spent on values in an order that suits
-nothing. Results are the same up to rounding (tests/test_backbone_cnn.py).
+nothing. Results are the same up to rounding (tests/model/test_cnn.py).
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Baevski et al. 2020, section 2, in the two published shapes: layer norm after ea
 and before it (large). Fine-tuning starts from cached latents and needs no more of the model;
 importing transformers for it costs three seconds, which is half of a small fit. Names of
 parameters and the order of random draws are those of transformers' Wav2Vec2Model, and results
-are equal to its bit for bit on the CPU (tests/test_backbone_transformer.py).
+are equal to its bit for bit on the CPU (tests/model/test_transformer.py).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import weight_norm
 
-from after_ser.errors import InputError
+from after_ser.core.errors import InputError
 from after_ser.model.families.base import Body, Family
 from after_ser.model.families.wav2vec2_fast.dropout import Dropout, attention
 from after_ser.model.geometry import Geometry

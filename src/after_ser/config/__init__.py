@@ -1,0 +1,1 @@
+"""The configuration: typed models put together, the library, rules across sections."""

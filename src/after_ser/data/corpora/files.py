@@ -1,0 +1,91 @@
+"""Finding a corpus's audio files on disk."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from after_ser.core.errors import InputError
+
+SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
+
+
+def check_root(root: Path, layout: str, expected: str) -> None:
+    """Raise InputError if `root` is not a folder; `expected` says what should be in it."""
+    if not root.is_dir():
+        state = "is not a folder" if root.exists() else "does not exist"
+        raise InputError(f"layout {layout}: the root {root} {state}; expected {expected}")
+
+
+def find_clips(
+    root: Path,
+    layout: str,
+    example: str,
+    ignore: Sequence[str] = (),
+    suffixes: tuple[str, ...] = SUFFIXES,
+) -> list[Path]:
+    """Return the audio files below `root`, sorted by their path below it; links are followed.
+
+    Hidden files (`.DS_Store`, the `._x.wav` twins macOS leaves on foreign disks) are not clips.
+    `ignore` lists shell patterns matched against a file's path below the root and its name.
+    Raises InputError if the root is not a folder or has no audio.
+    """
+    check_root(root, layout, f"a folder with {example} in it")
+
+    def refuse(error: OSError) -> None:
+        raise InputError(
+            f"layout {layout}: the folder {error.filename} cannot be read ({error.strerror}); "
+            "expected a readable one"
+        )
+
+    clips = []
+    seen = set()
+    for folder, subfolders, names in os.walk(root, followlinks=True, onerror=refuse):
+        real = os.path.realpath(folder)
+        if real in seen:  # a link to a folder further up
+            subfolders.clear()
+            continue
+        seen.add(real)
+        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+        for name in names:
+            if name.startswith(".") or not name.lower().endswith(suffixes):
+                continue
+            below = (Path(folder) / name).relative_to(root)
+            if not any(_matches(below, pattern) for pattern in ignore):
+                clips.append(below)
+    if not clips:
+        raise InputError(
+            f"layout {layout}: no audio file ({' '.join(suffixes)}) below {root}; "
+            f"expected clips such as {example}"
+        )
+    return [root / below for below in sorted(clips, key=lambda path: path.parts)]
+
+
+def is_file(path: Path) -> bool:
+    """Tell whether `path` is a file, not a folder, pipe or dangling link; any text is a path."""
+    try:
+        return path.is_file()
+    except OSError:  # e.g. a name that is too long
+        return False
+
+
+def child(folder: Path, name: str) -> Path | None:
+    """Return the entry `name` of `folder` in any case (upper or lower), None if it has none."""
+    try:
+        exact = folder / name
+        if exact.exists():
+            return exact
+        if not folder.is_dir():
+            return None
+        same = sorted(entry for entry in folder.iterdir() if entry.name.lower() == name.lower())
+    except PermissionError as error:
+        raise InputError(
+            f"the folder {folder} cannot be read ({error.strerror}); expected a readable one"
+        ) from None
+    return same[0] if same else None
+
+
+def _matches(below: Path, pattern: str) -> bool:
+    return fnmatchcase(below.as_posix(), pattern) or fnmatchcase(below.name, pattern)

@@ -1,1 +1,0 @@
-"""Scores of saved predictions, their statistics, and every cell's time along its lineage."""

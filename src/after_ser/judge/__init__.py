@@ -1,0 +1,1 @@
+"""How well a model does: scores, statistics, tables, figures, claims."""

@@ -1,1 +1,0 @@
-"""Tables and figures, each cell beside the published value."""

@@ -1,0 +1,1 @@
+"""What every step needs while it runs: files, checkpoints, devices, progress."""

@@ -1,1 +1,0 @@
-"""What every step needs to run: atomic files, named seeds, devices, checkpoints, time."""

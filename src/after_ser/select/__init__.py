@@ -1,0 +1,1 @@
+"""Active learning: initial sets, strategies, queries, the simulated oracle."""

@@ -1,0 +1,1 @@
+"""Trained models on test clips made worse: noise, reverberation, telephone, coding."""

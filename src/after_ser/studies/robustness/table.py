@@ -1,0 +1,111 @@
+"""Table of robustness: each arm's scores on test clips made worse, and what that costs it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from after_ser.judge.cells import arm_label, percent, values
+from after_ser.judge.statistics import paired_difference, summarise
+from after_ser.judge.tables import provenance
+from after_ser.judge.tables.table import Table, cell, frame, interval, number
+from after_ser.studies.robustness.perturb.registry import PERTURBATIONS
+from after_ser.studies.robustness.scores import CLEAN
+
+METRICS = ("UA", "WA")
+LOSS = "UA lost"
+
+
+def condition_name(kind: str, level: str) -> str:
+    """Return a condition as a row's heading, e.g. "white noise, SNR 10 dB"."""
+    if kind == CLEAN:
+        return CLEAN
+    known = PERTURBATIONS[kind]
+    return f"{known.title} {level} {known.unit}"
+
+
+def conditions(config: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return (kind, level as text) of every condition, clean first, in the config's order."""
+    wanted = config["tables"]["robustness"]["conditions"]
+    listed = [(kind, f"{level:g}") for kind, levels in wanted.items() for level in levels]
+    return [(CLEAN, ""), *listed]
+
+
+def under(runs: pd.DataFrame, arm: str, kind: str, level: str) -> pd.DataFrame:
+    """Return the rows of one arm under one condition."""
+    chosen = (runs["arm"] == arm) & (runs["condition"] == kind) & (runs["level"] == level)
+    return runs[chosen]
+
+
+def headings(config: Mapping[str, Any]) -> dict[str, str]:
+    """Return arm to column heading: its label and the labelled fraction of its model."""
+    wanted = config["tables"]["robustness"]
+    return {
+        arm: f"{arm_label(config, arm)}, {percent(wanted['budget'][arm])}" for arm in wanted["arms"]
+    }
+
+
+def robustness_table(
+    config: Mapping[str, Any], runs: pd.DataFrame, summaries: Iterable[str | Path] = ()
+) -> Table:
+    """Return UA and WA (percent) per condition and arm, and the UA that the condition costs.
+
+    runs: `gather_robustness`. The loss is that of the same model against its own clean score,
+    paired by fold and seed. Below, and as rows of the TSV: the first arm minus each other arm
+    under each condition, paired likewise.
+    """
+    wanted = config["tables"]["robustness"]
+    named = headings(config)
+    listed = conditions(config)
+    cells = []
+    for kind, level in listed:
+        for arm, heading in named.items():
+            here = under(runs, arm, kind, level)
+            for metric in METRICS:
+                summary = summarise(values(here, metric.lower(), 100))
+                cells.append(cell(condition_name(kind, level), heading, metric, summary))
+            if kind != CLEAN:
+                clean = under(runs, arm, CLEAN, "")
+                lost = paired_difference(values(clean, "ua", 100), values(here, "ua", 100))
+                cells.append(cell(condition_name(kind, level), heading, LOSS, lost))
+    first, *others = named
+    differences, footnotes = [], []
+    for other in others:
+        name = f"{named[first]} minus {named[other]}"
+        rows = []
+        for kind, level in listed:
+            pair = [values(under(runs, arm, kind, level), "ua", 100) for arm in (first, other)]
+            rows.append(cell(condition_name(kind, level), name, "UA", paired_difference(*pair)))
+        differences += rows
+        said = (
+            f"{row['row']}: {number(row['mean'], 'UA', signed=True)} {interval(row)}".strip()
+            for row in frame(rows).to_dict("records")
+        )
+        footnotes.append(f"{name}, UA, mean difference [interval] {'; '.join(said)}.")
+    if footnotes:
+        footnotes.append(
+            "Differences are in percentage points, paired by fold and seed; the intervals are per "
+            "condition and not corrected for how many there are."
+        )
+    footnotes.append(
+        "Every model hears the same noise on the same clip, and levels of one condition differ in "
+        "nothing but the level. The models were trained on clean clips."
+    )
+    notes = provenance.own_notes(
+        config,
+        wanted["dataset"],
+        runs,
+        f"{provenance.folds_and_seeds(runs)}; the paper has no such table.",
+        provenance.tapt_note(summaries) if summaries else None,
+    )
+    return Table(
+        title=f"Robustness: test clips of {wanted['dataset']} made worse",
+        row_title="Test clips",
+        cells=frame(cells),
+        notes=notes,
+        footnotes=footnotes,
+        tsv_only=frame(differences) if differences else None,
+    )

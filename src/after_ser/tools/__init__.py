@@ -1,0 +1,1 @@
+"""Commands and steps beside the workflow: plans, cluster requests, exports, downloads."""

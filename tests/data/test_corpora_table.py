@@ -1,0 +1,83 @@
+"""The csv layout: people's own audio with a table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from corpora_trees import touch_clips
+
+from after_ser.core.errors import InputError
+from after_ser.data.corpora.table import Table
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return touch_clips(tmp_path, ["a/one.wav", "a/zwei, drei.flac", "b/one.wav"])
+
+
+def scan(root: Path, text: str, name: str = "metadata.csv", **options: object) -> list:
+    (root / name).write_bytes(text.encode("utf-8"))
+    return list(Table().scan(root, options))
+
+
+def test_all_columns(root: Path) -> None:
+    header = "Path,speaker,session,gender,language,text_id,label,valence,arousal,dominance,utt,x\n"
+    (clip,) = scan(root, header + "a/one.wav,03,s1,F,de,t1,anger,1.5,,-2,first,y\n")
+    assert clip.path == root / "a" / "one.wav"
+    assert (clip.utt, clip.speaker, clip.session, clip.gender) == ("first", "03", "s1", "female")
+    assert (clip.language, clip.text_id, clip.raw_label) == ("de", "t1", "anger")
+    assert (clip.valence, clip.arousal, clip.dominance) == (1.5, None, -2.0)
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_separators_bom_quotes_and_names_from_paths(root: Path, separator: str) -> None:
+    lines = ["speaker,path", "é s,a/one.wav", 'x,"a/zwei, drei.flac"', "x,b/one.wav", ""]
+    text = "\ufeff" + "\r\n".join(lines)
+    if separator != ",":
+        text = (
+            text.replace("zwei, drei", "ZWEI").replace(",", separator).replace("ZWEI", "zwei, drei")
+        )
+    clips = scan(root, text)
+    assert [clip.utt for clip in clips] == ["a/one", "a/zwei, drei", "b/one"]
+    assert clips[0].speaker == "é s"
+    assert all(clip.raw_label == "" and clip.valence is None for clip in clips)
+
+
+def test_another_table_and_absolute_paths(root: Path, tmp_path: Path) -> None:
+    text = f"path\tspeaker\n{root / 'a' / 'one.wav'}\tx\n"
+    assert len(scan(root, text, "my table.tsv", table="my table.tsv")) == 1
+
+
+def test_audio_the_table_does_not_name_is_counted(
+    root: Path, capsys: pytest.CaptureFixture
+) -> None:
+    assert len(scan(root, "path,speaker\na/one.wav,x\n")) == 1
+    assert "2 audio files below" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("path,label\na/one.wav,anger\n", r"metadata\.csv .*column speaker"),
+        ("file,speaker\na/one.wav,x\n", r"metadata\.csv has no column path"),
+        ("path,speaker\n", "has no rows"),
+        ("path,speaker\na/one.wav,\n", "line 2 of .*: speaker "),
+        ("path,speaker\n,x\n", "line 2 of .*: path "),
+        ("path,speaker\na/none.wav,x\n", r"line 2 of .*none\.wav"),
+        ("path,speaker,gender\na/one.wav,x,lady\n", "gender is 'lady', .*female, male"),
+        ("path,speaker,valence\na/one.wav,x,high\n", "valence is 'high'"),
+        ("path,speaker\na/zwei, drei.flac,x\n", "line 2.*header's 2"),
+    ],
+)
+def test_mistakes_are_named_with_their_line(root: Path, text: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        scan(root, text)
+
+
+def test_missing_table(root: Path) -> None:
+    with pytest.raises(InputError, match=r"metadata\.csv is missing"):
+        list(Table().scan(root, {}))
+    (root / "metadata.csv").write_bytes("path,speaker\na/one.wav,Müller\n".encode("latin-1"))
+    with pytest.raises(InputError, match="is not UTF-8"):
+        list(Table().scan(root, {}))
