@@ -64,7 +64,7 @@ class Run(Settings):
     gpus_per_pretraining: Count = key(
         1,
         "GPUs of one machine that share every step of a TAPT or of a backbone's pre-training, a "
-        "process each ([how](architecture.md#several-gpus)); with `gpus_per_job: 1` such a "
+        "process each ([how](running.md#several-gpus)); with `gpus_per_job: 1` such a "
         "job asks for that many GPUs and as many times the threads and memory. Where no GPU is "
         "visible, `device: auto` uses the CPU. No finished result is made again",
     )

@@ -1,7 +1,7 @@
 """Every path of a run, once: rules use the templates with wildcards, cells with values.
 
 What no setting of a run can change is shared by all runs; the rest begins with the run's name. A
-named setting is part of a path exactly where it matters. docs/architecture.md shows the tree.
+named setting is part of a path exactly where it matters. docs/results.md shows the tree.
 """
 
 from __future__ import annotations

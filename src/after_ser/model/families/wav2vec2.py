@@ -91,7 +91,7 @@ class Wav2Vec2(ConvEncoder):
         return architecture_of(self.shape(backbone))
 
     def build(self, architecture: Mapping[str, Any], seed: int) -> Pretraining:
-        """Return a model with random weights; see `backbone.scratch`."""
+        """Return a model with random weights; see `model.scratch`."""
         return Quantised(build_scratch(architecture, seed), self, True)
 
     def pretraining(self, folder: Folder) -> Pretraining:

@@ -1,7 +1,7 @@
 """What each job asks of a cluster: GPU, CPUs, memory and time, from the work it has to do.
 
 Time is (operations of the model) / (speed) times MARGIN plus START_MIN, memory is what the process
-holds at once. docs/architecture.md ("What jobs ask for") has the formulae in words and what was
+holds at once. docs/running.md ("What jobs request") has the formulae in words and what was
 measured. `--set-resources rule:mem_mb=...` replaces any of them, `time_factor` and
 `memory_factor` of the config scale them all.
 """

@@ -1,7 +1,7 @@
 """Every rule that is submitted to a cluster: the work of its jobs and what they run on.
 
 The one place for this: requests to a cluster and `make plan` both read RULES.
-docs/architecture.md ("What jobs ask for") has the formulae in words and what was measured.
+docs/running.md ("What jobs request") has the formulae in words and what was measured.
 """
 
 from __future__ import annotations
