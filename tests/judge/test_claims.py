@@ -21,9 +21,9 @@ from claims_run import (
 from scipy import stats
 
 from after_ser.judge.claims.evidence import Evidence
-from after_ser.judge.claims.headline import follows_from_table3
 from after_ser.judge.claims.registry import CLAIMS
 from after_ser.judge.claims.report import claims_frame, claims_report, parts_frame
+from after_ser.judge.claims.systems import follows_from_table3
 from after_ser.judge.claims.verdict import (
     HOLDS,
     NOT_SUPPORTED,
@@ -134,7 +134,7 @@ def test_the_headline_is_judged_by_arithmetic_and_apart_from_the_run(
     assert first["verdict"] == NOT_SUPPORTED and first.equals(other.loc[17])
     assert follows_from_table3(claimed).gains == {"UA": (8.45, 6.03), "WA": (4.12, 2.94)}
     assert "no baseline is 8.45 points below AFTER" in first["reason"]
-    monkeypatch.setattr("after_ser.judge.claims.headline.STATED", {"UA": 6.03, "WA": 2.94})
+    monkeypatch.setattr("after_ser.judge.claims.systems.STATED", {"UA": 6.03, "WA": 2.94})
     again = claims_frame(claims_report(NOTHING["nothing at all"](claimed))).set_index("number")
     assert again.loc[17, "verdict"] == SUPPORTED
 

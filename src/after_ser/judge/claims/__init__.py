@@ -1,5 +1,6 @@
 """The claims of the AFTER paper, each against this run: effect, interval and verdict.
 
-`registry` lists them in the order of their numbers, one file holds one claim or one family,
-`verdict` has the rules (docs/claims.md), `report` and `render` write the tables.
+`registry` has their words in the order of their numbers. A file measures those on one table or
+figure of the paper. `verdict` has the rules (docs/claims.md), `report` and `render` write the
+tables.
 """

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-from after_ser.judge.cells import at_budget, budget_union, percent, values
-from after_ser.judge.claims.model import ABOVE_ZERO, POINTS, NotTestable, Part
+from after_ser.judge.cells import at_budget, percent, values
+from after_ser.judge.claims.model import POINTS, NotTestable, Part
 from after_ser.judge.grid import SPLIT
-from after_ser.judge.learning_curve import area
 from after_ser.judge.statistics import paired_difference
 from after_ser.judge.tables import published
 
@@ -111,6 +110,13 @@ class Evidence:
             f"no table or figure of this config shows {method.words} on {dataset or self.dataset}"
         )
 
+    def needed(self, method: Method, budget: float) -> pd.DataFrame:
+        """Return the rows of `runs` at one fraction; raises NotTestable where there are none."""
+        rows = at_budget(self.runs(method), budget)
+        if rows.empty:
+            raise NotTestable(f"{method.words} was not run with {percent(budget)} of the labels")
+        return rows
+
     def alike(self, first: Method, second: Method) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Return the rows of two methods in arms of equal schedule (and initial set, in rounds).
 
@@ -132,73 +138,34 @@ class Evidence:
         )
 
 
-def scores_part(
+def in_points(
     name: str,
     first: pd.DataFrame,
     second: pd.DataFrame,
-    metric: str,
     claimed: tuple[float, float],
-    printed: float | None = None,
-) -> Part | None:
-    """Return first minus second in points of `metric`; None without a common fold and seed."""
-    summary = paired_difference(
-        values(first, metric.lower(), 100), values(second, metric.lower(), 100)
-    )
-    return Part(name, POINTS, claimed, summary, printed) if summary["n"] else None
+    printed: Mapping[str, float | None],
+) -> list[Part]:
+    """Return first minus second in points; none without a common fold and seed.
 
-
-def printed_difference(first: Method, second: Method, metric: str, budget: float) -> float | None:
-    """Return the difference of two methods in the paper's Table 4, in points, if it has both."""
-    one, other = (published.value(COLUMN[name], metric, budget) for name in (first, second))
-    return None if one is None or other is None else one - other
-
-
-def over_budgets(
-    first: tuple[Method, pd.DataFrame],
-    second: tuple[Method, pd.DataFrame],
-    budgets: Iterable[float],
-    claimed: tuple[float, float],
-    label: str = "",
-) -> tuple[list[Part], list[str]]:
-    """Return first minus second at each fraction in UA and WA, and the fractions not run.
-
-    `first` and `second` are a method and its rows; the published difference is Table 4's.
+    printed: the paper's effect on each metric that is compared. name: "" for the metric's alone.
     """
-    parts, missing = [], []
-    for budget in budgets:
-        name = f"{label}{percent(budget)}"
-        found = []
-        for metric in METRICS:
-            effect = printed_difference(first[0], second[0], metric, budget)
-            pair = (at_budget(first[1], budget), at_budget(second[1], budget))
-            part = scores_part(f"{name}, {metric}", *pair, metric, claimed, effect)
-            found += [] if part is None else [part]
-        parts += found
-        missing += [] if found else [name]
-    return parts, missing
+    parts = []
+    for metric, effect in printed.items():
+        summary = paired_difference(
+            *(values(rows, metric.lower(), 100) for rows in (first, second))
+        )
+        if summary["n"]:
+            title = f"{name}, {metric}" if name else metric
+            parts.append(Part(title, POINTS, claimed, summary, effect))
+    return parts
 
 
-def curve_part(name: str, first: pd.DataFrame, second: pd.DataFrame, limit: float) -> Part | None:
-    """Return first minus second in mean UA over the labelled fractions that both have.
-
-    The mean is the normalised area under the learning curve (trapezoids, span of the fractions
-    as the unit) up to `limit`, in points. None with fewer than two common fractions.
-    """
-    common = [
-        budget
-        for budget in budget_union(first["budget"])
-        if budget <= limit + 1e-6
-        and not at_budget(first, budget).empty
-        and not at_budget(second, budget).empty
-    ]
-    if len(common) < 2:
-        return None
-    summary = paired_difference(_area(first, common), _area(second, common))
-    span = f"{percent(common[0])} to {percent(common[-1])}"
-    return Part(f"{name}, {span}", POINTS, ABOVE_ZERO, summary) if summary["n"] else None
-
-
-def _area(rows: pd.DataFrame, budgets: list[float]) -> pd.DataFrame:
-    shown = rows[rows["budget"].astype(float).round(6).isin(budgets)]
-    curve = values(shown, "ua", 100).assign(budget=shown["budget"].astype(float))
-    return area(curve)
+def printed_difference(
+    first: tuple[Method, float], second: tuple[Method, float]
+) -> dict[str, float | None]:
+    """Return {metric: difference of two methods at a fraction each, in points, in Table 4}."""
+    found: dict[str, float | None] = {}
+    for metric in METRICS:
+        one, other = (published.value(COLUMN[how], metric, at) for how, at in (first, second))
+        found[metric] = None if one is None or other is None else one - other
+    return found

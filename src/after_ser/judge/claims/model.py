@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from after_ser.judge.tables.table import number
@@ -113,6 +114,12 @@ class Measured:
     parts: list[Part]
     missing: list[str] = field(default_factory=list)
     remark: str = ""
+
+    @classmethod
+    def of(cls, compared: str, found: Mapping[str, list[Part]], remark: str = "") -> Measured:
+        """Build from {comparison of the paper's: its parts, none where it was not run}."""
+        missing = [name for name, parts in found.items() if not parts]
+        return cls(compared, list(chain.from_iterable(found.values())), missing, remark)
 
 
 @dataclass(frozen=True)

@@ -9,16 +9,8 @@ from __future__ import annotations
 import math
 
 from after_ser.judge.cells import arm_label, percent
-from after_ser.judge.claims.claim import Claim
 from after_ser.judge.claims.evidence import Evidence
-from after_ser.judge.claims.model import (
-    BELOW_ZERO,
-    OUTLIERS,
-    POINTS,
-    Measured,
-    NotTestable,
-    Part,
-)
+from after_ser.judge.claims.model import BELOW_ZERO, POINTS, Measured, NotTestable, Part
 
 KINDS = {"foreign": "outliers", "mislabelled": "noise"}  # of the table, and the paper's words
 STRATEGY = "entropy"
@@ -73,13 +65,3 @@ def outliers_avoided(evidence: Evidence) -> Measured:
         parts,
         missing,
     )
-
-
-OUTLIERS_AVOIDED = Claim(
-    "Active selection avoids noise and outliers",
-    "the AL-based fine-tuning strategy efficiently eliminates noise and outliers and selects the "
-    "most informative and diverse samples for fine-tuning",
-    "section 3.4, observation 1",
-    OUTLIERS,
-    outliers_avoided,
-)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from after_ser.judge.claims.claim import Claim
 from after_ser.judge.claims.evidence import Evidence
 from after_ser.judge.claims.model import Arithmetic, Measured, NotTestable, Part
-from after_ser.judge.claims.registry import CLAIMS
+from after_ser.judge.claims.registry import CLAIMS, Claim
 from after_ser.judge.claims.verdict import (
     NOT_SUPPORTED,
     NOT_TESTABLE,
@@ -25,43 +24,12 @@ from after_ser.judge.claims.verdict import (
 from after_ser.judge.tables import provenance, published
 
 VERDICTS = (SUPPORTED, NOT_SUPPORTED, UNDECIDED, NOT_TESTABLE)
-COLUMNS = [
-    "number",
-    "claim",
-    "quote",
-    "place",
-    "source",
-    "compared",
-    "part",
-    "effect",
-    "ci_low",
-    "ci_high",
-    "unit",
-    "folds",
-    "seeds",
-    "parts",
-    "verdict",
-    "reason",
-]
-PART_COLUMNS = [
-    "number",
-    "source",
-    "part",
-    "effect",
-    "ci_low",
-    "ci_high",
-    "unit",
-    "n",
-    "folds",
-    "seeds",
-    "claimed_low",
-    "claimed_high",
-    "published",
-    "p",
-    "p_holm",
-    "outcome",
-    "note",
-]
+WHOLE = ("number", "n", "folds", "seeds", "parts")
+REAL = ("effect", "ci_low", "ci_high", "claimed_low", "claimed_high", "published", "p", "p_holm")
+PART_COLUMNS = (
+    *("number", "source", "part", "effect", "ci_low", "ci_high", "unit", "n", "folds", "seeds"),
+    *("claimed_low", "claimed_high", "published", "p", "p_holm", "outcome", "note"),
+)
 
 
 @dataclass(frozen=True)
@@ -130,16 +98,9 @@ def _numbers(part: Part | None) -> dict[str, Any]:
     }
 
 
-def _typed(rows: Sequence[Mapping[str, Any]], columns: list[str]) -> pd.DataFrame:
-    frame = pd.DataFrame(rows, columns=columns)
-    whole = {"number", "n", "folds", "seeds", "parts"}
-    texts = {"claim", "quote", "place", "source", "compared", "part", "unit", "verdict", "reason"}
-    for name in columns:
-        if name in whole:
-            frame[name] = frame[name].astype("Int64")
-        elif name not in texts | {"outcome", "note"}:
-            frame[name] = frame[name].astype(float)
-    return frame
+def _typed(rows: pd.DataFrame) -> pd.DataFrame:
+    kinds = dict.fromkeys(WHOLE, "Int64") | dict.fromkeys(REAL, "float64")
+    return rows.astype({name: kind for name, kind in kinds.items() if name in rows})
 
 
 def claims_frame(report: Report) -> pd.DataFrame:
@@ -166,7 +127,7 @@ def claims_frame(report: Report) -> pd.DataFrame:
                 "reason": row.judged.reason,
             }
         )
-    return _typed(rows, COLUMNS)
+    return _typed(pd.DataFrame(rows))
 
 
 def parts_frame(report: Report) -> pd.DataFrame:
@@ -193,4 +154,4 @@ def parts_frame(report: Report) -> pd.DataFrame:
                     "note": part.summary["note"],
                 }
             )
-    return _typed(rows, PART_COLUMNS)
+    return _typed(pd.DataFrame(rows, columns=PART_COLUMNS))

@@ -10,9 +10,8 @@ import numpy as np
 import pandas as pd
 
 from after_ser.judge.cells import at_budget, budget_union, percent, values
-from after_ser.judge.claims.claim import Claim
 from after_ser.judge.claims.evidence import AFTER, FT_RANDOM, Evidence
-from after_ser.judge.claims.model import FACTOR, SHARE, TIMES, Measured, NotTestable, Part
+from after_ser.judge.claims.model import FACTOR, SHARE, Measured, NotTestable, Part
 from after_ser.judge.statistics import paired_difference, summarise
 from after_ser.judge.tables import published
 
@@ -112,30 +111,3 @@ def less_than_fine_tuning(evidence: Evidence) -> Measured:
         if not runs.empty and runs["schedule"].iloc[0] == "oneshot":
             return _ratio(evidence, runs, "plain fine-tuning", None)
     raise NotTestable(f"no one-shot fine-tuning without TAPT was run on {evidence.dataset}")
-
-
-LINEAR = Claim(
-    "Time is linear up to 20 %",
-    "AL-based fine-tuning exhibits a linear increase in time consumption with sample size from "
-    "1%pt.~20%pt.",
-    "section 3.5, Figure 3 (B)",
-    TIMES,
-    linear,
-)
-LESS = (
-    Claim(
-        "79 % less time than AFTER on all labels",
-        "reducing the time consumption by 79%pt. compared to fine-tuning on 100%pt. samples.",
-        "section 3.2, Table 2 (316.4 and 1508.2 minutes)",
-        TIMES,
-        less_than_after,
-    ),
-    Claim(
-        "79 % less time than plain fine-tuning on all labels",
-        "reduce time consumption by 79% pt. compared to the fastest baseline.",
-        "section 1; section 3.5 compares with “FT (fine-tuning on all labeled samples)”; no "
-        "baseline's time is printed",
-        TIMES,
-        less_than_fine_tuning,
-    ),
-)
