@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,11 +19,6 @@ SILENCE_PEAK = 1e-3
 # Float samples beyond +30 dBFS are not clipping but integers stored as floats.
 MAX_PEAK = 32.0
 
-# Of the fraction rate / 16000 in lowest terms, numerator times denominator: the resampling filter
-# has a tap for each. 44.1 kHz has 70,560, the 22,255 Hz of old Macintoshes 14 million (1 GB while
-# it is made), 44,101 Hz, which nothing records at, would need 5 GB.
-MAX_RATIO = 20_000_000
-
 
 def defect(clip: Clip) -> str:
     """Return why `clip` cannot be used, as rejected.tsv says it, or "" where it can.
@@ -33,12 +27,6 @@ def defect(clip: Clip) -> str:
     """
     if len(clip.samples) == 0:
         return "empty"
-    shared = math.gcd(clip.sample_rate, 16_000)
-    if (clip.sample_rate // shared) * (16_000 // shared) > MAX_RATIO:
-        return (
-            f"corrupt: a sampling rate of {clip.sample_rate} Hz, expected one that has more "
-            "factors in common with 16000"
-        )
     if not np.isfinite(clip.samples).all():
         return "not finite (NaN/inf)"
     peak = float(np.abs(clip.samples).max())
@@ -52,7 +40,7 @@ def defect(clip: Clip) -> str:
 
 
 def duplicates(clips: Sequence[Mapping[Any, str]]) -> dict[str, str]:
-    """Return utt -> reason for every byte-identical copy to reject.
+    """Return utt -> reason for every copy of a recording to reject.
 
     `clips` have utt, sha256 and raw_label, in the order that decides which copy is the first.
     Where the labels of the copies agree, the first is kept. Where they differ, all are rejected,
