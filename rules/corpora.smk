@@ -102,7 +102,7 @@ rule convert_corpus:
     resources:
         **REQUESTS.of("convert_corpus"),
     params:
-        method_version="convert-1",
+        method_version="convert-2",
     message:
         "Resampling {wildcards.corpus} to 16 kHz"
     script:

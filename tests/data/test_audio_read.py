@@ -115,3 +115,23 @@ def test_a_plain_wave_file_of_the_standard_library(tmp_path: Path) -> None:
 def test_a_missing_file_is_the_users_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"gone\.wav does not exist"):
         read_clip(tmp_path / "gone.wav")
+
+
+@pytest.mark.parametrize("factor", [-1.0, -0.98])
+def test_where_channels_cancel_each_other_the_loudest_is_taken(tmp_path, factor):
+    left = noise(0.5)
+    sf.write(tmp_path / "x.wav", np.stack([left * factor, left], 1), 16000, subtype="FLOAT")
+    clip = read_clip(tmp_path / "x.wav")
+    assert clip.cancelled and clip.channels == 2
+    assert np.array_equal(
+        clip.samples, left.astype(np.float32) * np.float32(1 if factor > -1 else -1)
+    )
+
+
+@pytest.mark.parametrize("right", [0.0, 0.5, -0.5])
+def test_other_channels_become_their_mean(tmp_path, right):
+    left = noise(0.5)
+    sf.write(tmp_path / "x.wav", np.stack([left, left * right], 1), 16000, subtype="FLOAT")
+    clip = read_clip(tmp_path / "x.wav")
+    assert not clip.cancelled
+    assert np.allclose(clip.samples, left * (1 + right) / 2, atol=1e-6)

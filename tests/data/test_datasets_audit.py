@@ -108,7 +108,7 @@ def test_byte_identical_clips_on_two_sides(tables, sides):
     manifest = tables[0]
     pair = [one(tables, side) for side in sides]
     manifest.loc[manifest["utt"].isin(pair), "sha256"] = "same"
-    assert leak(tables, "fold 1", "byte-identical", f"{sides[0]} and {sides[1]}: 1", pair[1])
+    assert leak(tables, "fold 1", "equal clips", f"{sides[0]} and {sides[1]}: 1", pair[1])
 
 
 def test_near_duplicates_on_two_sides(tables):

@@ -221,5 +221,5 @@ def test_byte_identical_clips_on_two_sides_are_refused():
     manifest = sessions_manifest()
     pair = manifest["utt"].isin(["t/Ses01F_anger0", "t/Ses04M_anger0"])
     manifest.loc[pair, "sha256"] = "same"
-    with pytest.raises(AssertionError, match="bytes on two sides"):
+    with pytest.raises(AssertionError, match="copies on two sides"):
         make_fold(manifest, 1, "m", "t", CLASSES, balance=NONE)

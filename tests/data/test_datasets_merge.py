@@ -161,7 +161,10 @@ def test_a_copy_of_a_clip_the_backbone_has_heard_goes():
 def test_too_many_rejects_stop_with_the_file_to_look_at():
     rejected = corpus_manifest(("r", "W", "1"))
     merge_corpora([part("emodb", ALL, rejected=rejected, max_rejected_share=0.2)], CLASSES)
-    with pytest.raises(InputError, match=r"1 of 5 clips.*results/corpora/emodb/rejected\.tsv"):
+    copies = corpus_manifest(*[(f"copy{n}", "W", "1") for n in range(3)])
+    copies["reason"] = "duplicate of a"
+    merge_corpora([part("emodb", ALL, rejected=copies, max_rejected_share=0)], CLASSES)
+    with pytest.raises(InputError, match=r"1 of 5 .*max_rejected_share.*/emodb/rejected\.tsv"):
         merge_corpora([part("emodb", ALL, rejected=rejected, max_rejected_share=0.19)], CLASSES)
 
 

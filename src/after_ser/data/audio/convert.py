@@ -18,7 +18,7 @@ import pandas as pd
 import soundfile
 
 from after_ser.data.audio.checks import defect, duplicates
-from after_ser.data.audio.read import Clip, LongAudioError, UnreadableAudioError, read_clip
+from after_ser.data.audio.read import LongAudioError, UnreadableAudioError, read_clip
 from after_ser.run.atomic import atomic_folder, read_tsv, write_tsv
 
 SAMPLE_RATE = 16000
@@ -44,6 +44,8 @@ class _Outcome:
     duration_s: str = ""
     sample_rate: str = ""
     channels: str = ""
+    sha256: str = ""  # of the samples as they are written
+    cancelled: bool = False
     reason: str = ""
 
 
@@ -58,8 +60,10 @@ def convert_corpus(
 
     Both tables are sorted by utterance. The manifest's `path` is the FLAC's, relative to the
     manifest's folder; the rejects keep the original's absolute path. `duration_s` (seconds),
-    `sample_rate` (Hz), `channels` and `sha256` are the original's. The output bytes do not depend
-    on `workers`. Raises InputError where a clip of the index is gone from the disk.
+    `sample_rate` (Hz) and `channels` are the original's. `sha256` is that of the samples at 16 kHz:
+    a recording saved as WAV and as FLAC is one recording. The rejects keep the original's where
+    nothing was converted. The output bytes do not depend on `workers`. Raises InputError where a
+    clip of the index is gone from the disk.
     """
     index = (
         read_tsv(index_tsv, columns=_INDEX_COLUMNS)
@@ -74,12 +78,11 @@ def convert_corpus(
             for source, name in zip(index["path"], names, strict=True)
         ]
         outcomes = list(_run(jobs, workers))
+        columns = ("duration_s", "sample_rate", "channels", "sha256", "reason")
         rows = index.assign(
-            **{
-                column: [getattr(outcome, column) for outcome in outcomes]
-                for column in ("duration_s", "sample_rate", "channels", "reason")
-            }
+            **{column: [getattr(outcome, column) for outcome in outcomes] for column in columns}
         )
+        rows["sha256"] = rows["sha256"].mask(rows["sha256"] == "", index["sha256"])
         sound = rows[rows["reason"] == ""]
         copies = duplicates(sound[["utt", "sha256", "raw_label"]].to_dict("records"))
         rows["reason"] = rows["reason"].mask(rows["reason"] == "", rows["utt"].map(copies))
@@ -96,6 +99,15 @@ def convert_corpus(
     write_tsv(manifest_tsv, manifest)
     write_tsv(rejected_tsv, rejected)
     print(_summary(manifest, rejected), file=sys.stderr)
+    cancelled = [
+        job.source for job, outcome in zip(jobs, outcomes, strict=True) if outcome.cancelled
+    ]
+    if cancelled:
+        print(
+            f"notice: the channels of {len(cancelled)} clips cancel each other, and the loudest "
+            f"one was taken; the first is {cancelled[0]}",
+            file=sys.stderr,
+        )
 
 
 def pcm16(samples: np.ndarray) -> np.ndarray:
@@ -131,7 +143,7 @@ def _convert(job: _Job) -> _Outcome:
         return _Outcome(reason=str(error))
     except UnreadableAudioError as error:
         return _Outcome(reason=f"corrupt: {error}")
-    reason = defect(clip)
+    reason, digest = defect(clip), ""
     if not reason:
         samples = clip.samples
         if clip.sample_rate != SAMPLE_RATE:
@@ -139,12 +151,22 @@ def _convert(job: _Job) -> _Outcome:
             from after_ser.data.audio.resample import resample
 
             samples = resample(samples, clip.sample_rate)
-        soundfile.write(job.target, pcm16(samples), SAMPLE_RATE, "PCM_16", format="FLAC")
-    return _outcome(clip, reason)
+        digest = write_flac(job.target, samples)
+    return _Outcome(
+        duration_s=f"{clip.duration_s:.6f}",
+        sample_rate=str(clip.sample_rate),
+        channels=str(clip.channels),
+        sha256=digest,
+        cancelled=clip.cancelled,
+        reason=reason,
+    )
 
 
-def _outcome(clip: Clip, reason: str) -> _Outcome:
-    return _Outcome(f"{clip.duration_s:.6f}", str(clip.sample_rate), str(clip.channels), reason)
+def write_flac(path: str | os.PathLike[str], samples: np.ndarray) -> str:
+    """Write mono samples at 16 kHz as 16-bit FLAC; return the SHA-256 of the 16-bit samples."""
+    written = pcm16(samples)
+    soundfile.write(path, written, SAMPLE_RATE, "PCM_16", format="FLAC")
+    return hashlib.sha256(written.astype("<i2").tobytes()).hexdigest()
 
 
 def _run(jobs: Sequence[_Job], workers: int) -> Iterable[_Outcome]:

@@ -31,10 +31,10 @@ def audit_folds(
     """Return the contents of audit.json for a dataset's folds.
 
     `folds` maps fold number -> table (utt, split), `balanced_away` fold number -> what balancing
-    dropped (utt, ...). "violations" lists every broken guarantee in a line of its own: a clip,
-    byte-identical or nearly identical clip on two sides; a test speaker or session in train or
-    val; test clips of an extra corpus, dropped by balancing, or tested in two folds; clips that
-    are missing, unknown or listed twice; an empty train or test. "warnings" lists what the paper's
+    dropped (utt, ...). "violations" lists every broken guarantee in a line of its own: a clip on
+    two sides, or one with the same samples, or nearly; a test speaker or session in train or val;
+    test clips of an extra corpus, dropped by balancing, or tested in two folds; clips that are
+    missing, unknown or listed twice; an empty train or test. "warnings" lists what the paper's
     protocol allows but a reader must know: classes missing from a split. Speakers shared by
     train and val and sentences shared with train are counted, not forbidden.
     `injected` (utt, kind, source) names clips put in on purpose, which may be in train only, a
@@ -127,7 +127,7 @@ class _FoldAudit:
         speakers = PAIRS if self.unlabelled else apart
         overlap = {
             "clips": self._overlap("utt", "the same clips are", forbidden=PAIRS),
-            "duplicates": self._overlap("sha256", "byte-identical clips are", forbidden=PAIRS),
+            "duplicates": self._overlap("sha256", "equal clips are", forbidden=PAIRS),
             "near_duplicates": self._overlap("near", "near-duplicates are", forbidden=PAIRS),
             "speakers": self._overlap("speaker", "test speakers are", forbidden=speakers),
             "sessions": self._overlap("session", "test sessions are", forbidden=apart),

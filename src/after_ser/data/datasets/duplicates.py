@@ -1,4 +1,4 @@
-"""Repeated clips: byte for byte across corpora, and nearly within a speaker."""
+"""Repeated clips: the same samples across corpora, and nearly within a speaker."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pandas as pd
 
 
 def duplicate_reasons(clips: pd.DataFrame) -> dict[str, str]:
-    """Return utt -> reason for every clip to drop because its bytes occur more than once.
+    """Return utt -> reason for every clip to drop because its samples occur more than once.
 
     `clips` has utt, sha256, label ("" = not used), raw_label and reserved (bool), in order of
     precedence: the first copy is kept. Copies with different labels are all dropped, since there is

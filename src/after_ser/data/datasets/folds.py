@@ -191,7 +191,8 @@ def _draw_val(
 
 
 def assert_apart(clips: pd.DataFrame, split: pd.Series) -> None:
-    """Assert that no byte-identical or nearly identical clips are in two splits."""
-    for what, keys in (("bytes", clips["sha256"]), ("near-duplicates", near_duplicate_keys(clips))):
+    """Assert that no identical or nearly identical clips are in two splits."""
+    equal, near = clips["sha256"], near_duplicate_keys(clips)
+    for what, keys in (("copies", equal), ("near-duplicates", near)):
         sides = split[keys != ""].groupby(keys[keys != ""]).nunique()
         assert (sides <= 1).all(), f"{what} on two sides: {sides[sides > 1].index[0]}"

@@ -89,6 +89,6 @@ def check_apart(
         copies = rows[rows["sha256"].isin(set(target["sha256"]) - {""})]
         if len(copies):
             raise InputError(
-                f"fewshot: clip {copies['utt'].min()} of source {corpus} is byte for byte a clip "
+                f"fewshot: clip {copies['utt'].min()} of source {corpus} has the samples of a clip "
                 "of a target speaker; expected no target speaker among the sources"
             )

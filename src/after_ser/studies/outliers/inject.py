@@ -6,7 +6,6 @@ near-duplicate never comes without the clip that it was made from.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -18,7 +17,7 @@ import soundfile
 
 from after_ser.core.errors import InputError
 from after_ser.core.seeding import derive_seed, rng
-from after_ser.data.audio.convert import SAMPLE_RATE, file_names, pcm16
+from after_ser.data.audio.convert import SAMPLE_RATE, file_names, write_flac
 from after_ser.data.audio.mix import add_at_snr
 from after_ser.data.datasets.merge import MANIFEST_COLUMNS
 from after_ser.data.datasets.sampling import shuffled
@@ -157,7 +156,7 @@ def foreign_rows(
 
 
 def _write_near_duplicate(source: str, path: Path, utt: str) -> str:
-    """Write the changed copy as 16 kHz FLAC; return the SHA-256 of the file."""
+    """Write the changed copy as 16 kHz FLAC; return the SHA-256 of its samples."""
     samples, rate = soundfile.read(source, dtype="float32")
     if rate != SAMPLE_RATE or samples.ndim != 1:
         raise InputError(f"{source}: expected a 16 kHz mono clip of the corpus step")
@@ -165,5 +164,4 @@ def _write_near_duplicate(source: str, path: Path, utt: str) -> str:
     noisy = add_at_snr(samples, generator.standard_normal(len(samples)), NOISE_SNR_DB)
     louder = float(generator.uniform(-GAIN_DB, GAIN_DB))
     gain = 10 ** (louder / 20) / max(1.0, float(np.abs(noisy).max()) * 10 ** (louder / 20))
-    soundfile.write(path, pcm16(noisy * gain), SAMPLE_RATE, "PCM_16", format="FLAC")
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return write_flac(path, noisy * gain)
