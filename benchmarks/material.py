@@ -11,8 +11,8 @@ import numpy as np
 import soundfile
 from harness import Setting
 
-from after_ser.model.families.conv_encoder import save_model
-from after_ser.model.families.wav2vec2 import BASE, architecture_of
+from after_ser.model.families.conv_encoder import BASE, save_model
+from after_ser.model.families.wav2vec2 import architecture_of
 from after_ser.model.scratch import build_scratch
 from after_ser.model.shape import Shape
 from after_ser.run.atomic import write_text

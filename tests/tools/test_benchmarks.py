@@ -127,7 +127,7 @@ def test_growth_is_per_clip_or_job_and_one_is_in_proportion():
 def test_use_is_operations_per_second_of_the_same_repetition_s_ceiling():
     from utilisation import operations, shares
 
-    from after_ser.model.families.wav2vec2 import BASE
+    from after_ser.model.families.conv_encoder import BASE
     from after_ser.model.families.wav2vec2_fast.transformer import TransformerConfig
 
     assert shares(6e9, [2.0, 1.0], [10e9, 8e9]) == pytest.approx([0.3, 0.75])

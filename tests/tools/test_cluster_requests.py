@@ -9,7 +9,7 @@ import yaml
 
 from after_ser.config.resolve import resolve
 from after_ser.core.errors import InputError
-from after_ser.model.families.wav2vec2 import BASE, LARGE
+from after_ser.model.families.conv_encoder import BASE, LARGE
 from after_ser.tools.cluster.nodes import Nodes
 from after_ser.tools.cluster.requests import Request, Requests
 from after_ser.tools.cluster.rules import RULES, Gpus

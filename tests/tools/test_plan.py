@@ -12,11 +12,14 @@ from workflow_runs import REPO, TINY, tiny
 
 from after_ser.config.resolve import resolve
 from after_ser.core.errors import InputError
-from after_ser.model.families.wav2vec2 import BASE, LARGE, architecture_of
+from after_ser.model.families.conv_encoder import BASE, LARGE
+from after_ser.model.families.hubert import Hubert
+from after_ser.model.families.wav2vec2 import architecture_of
 from after_ser.model.registry import family_named
+from after_ser.model.shape import Shape
 from after_ser.tools.cluster.requests import Requests
 from after_ser.tools.cluster.rules import RULES, SAME_WORK
-from after_ser.tools.cluster.work import shape_of
+from after_ser.tools.cluster.work import Job, shape_of
 from after_ser.tools.plan import command
 from after_ser.tools.plan.actual import finished_jobs
 from after_ser.tools.plan.calibration import Speeds, calibrate, what_is_measured
@@ -221,3 +224,24 @@ def test_a_calibration_measures_every_kind_of_work():
     assert min(speeds.tapt, speeds.fit, speeds.score, speeds.cnn) > 1e4
     assert speeds.start_transformers_s > speeds.start_tables_s and not speeds.gpu
     assert what_is_measured(config)["architecture"]["hidden_size"] == 16
+
+
+@pytest.mark.slow
+def test_a_backbone_without_a_quantiser_is_planned_and_measured(monkeypatch):
+    small = Shape((16,) * 5, (20, 8, 4, 4, 4), (10, 4, 4, 2, 2), 64, 2, 64)
+    monkeypatch.setattr(Hubert, "sizes", {"hubert": small})
+    config = tiny()
+    config["backbone"] = "hub"
+    config["backbones"]["hub"] = {"hub": "facebook/hubert-base-ls960", "revision": "d" * 40}
+    with pytest.raises(InputError, match="arms.after: start tapt: .* hubert .* no quantiser"):
+        resolve(config)
+    config["tapt"] = {}
+    for arm in config["arms"].values():
+        arm["start"] = "pretrained"
+    config = resolve(config)
+    assert Job(config, {"backbone": "hub"}).shape.transformer_flops == small.transformer_flops
+    measured = what_is_measured(config)
+    assert measured["architecture"]["model_type"] == "hubert"
+    assert measured["cnn_flops"] == small.cnn_flops
+    speeds = calibrate(config, budget_s=0.2)
+    assert min(speeds.tapt, speeds.fit, speeds.score, speeds.cnn) > 1e4

@@ -13,8 +13,8 @@ from after_ser.core.settings import check_options
 from after_ser.data.corpora.registry import corpus_adapter
 from after_ser.judge.config import AGAINST, datasets_of, requested
 from after_ser.judge.grid import start_uses_labels
-from after_ser.learn.tapt.objectives.registry import uses_labels
-from after_ser.model.registry import HEADS
+from after_ser.learn.tapt.objectives.registry import expect_possible, uses_labels
+from after_ser.model.registry import HEADS, family_named
 from after_ser.model.scratch import check_architecture
 from after_ser.select.registry import STRATEGIES
 from after_ser.studies.baselines.registry import registered
@@ -45,6 +45,7 @@ def fill_and_check(config: Config) -> None:
     _check_table3(config)
     _fill_robustness(config)
     _check_arms(config)
+    _check_families(config)
     _check_noise(config)
     _check_starts_compared(config)
     _check_fewshot(config)
@@ -310,6 +311,34 @@ def _check_tapt(config: Config) -> None:
         first = variant.get("first_stage", {})
         if labels and ("checkpoint" in first) == ("scratch" in first):
             raise InputError(f"{where}.first_stage: expected exactly one of checkpoint and scratch")
+
+
+def _check_families(config: Config) -> None:
+    """Check that each backbone's family can be trained and read as the config wants it."""
+    for name, backbone in config["backbones"].items():
+        if "pretraining" in backbone:
+            where = f"config: backbones.{name}.pretraining"
+            _expect_possible(where, backbone, backbone["pretraining"]["objective"])
+    for name, arm in config["arms"].items():
+        where = f"config: arms.{name}"
+        own = arm.get("backbone", config["backbone"])
+        backbone = config["backbones"][own]
+        if arm["start"] != "pretrained":
+            objective = config["tapt"][arm["start"]]["objective"]
+            _expect_possible(f"{where}: start {arm['start']}", backbone, objective)
+        family = family_named(backbone)
+        if "surprisal" in STRATEGIES[arm["strategy"]].reads and not family.has_quantiser:
+            raise InputError(
+                f"{where}: strategy {arm['strategy']} reads a quantiser's codes, and a "
+                f"{family.model_type} backbone has no quantiser; expected another strategy"
+            )
+
+
+def _expect_possible(where: str, backbone: Config, objective: str) -> None:
+    try:
+        expect_possible(objective, family_named(backbone))
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
 
 
 def _check_labels_used(config: Config, name: str) -> None:

@@ -69,7 +69,7 @@ class Backbone(Settings):
     """A backbone: from the hub, from a folder, or from scratch."""
 
     hub: str = optional(
-        "id of a wav2vec 2.0 model on the Hugging Face hub; needs `revision`",
+        "id of a model on the Hugging Face hub, of one of the families below; needs `revision`",
         "facebook/wav2vec2-base",
     )
     revision: Annotated[str, StringConstraints(pattern="^[0-9a-f]{40}$")] = optional(
@@ -82,7 +82,7 @@ class Backbone(Settings):
     licence: str = optional(
         "terms of the weights, for the model card of `make export`; changes nothing else",
         "MIT",
-        unset="known for `facebook/wav2vec2-base`, else unknown",
+        unset="known for the models of base.yaml, else unknown",
     )
     note: str = optional(
         "a sentence that tables print about it, e.g. what it has already heard; changes nothing "

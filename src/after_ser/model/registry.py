@@ -21,7 +21,12 @@ if TYPE_CHECKING:
     from after_ser.model.heads import Head
 
 #: model_type of config.json -> module:class.
-FAMILIES = {"wav2vec2": "after_ser.model.families.wav2vec2:Wav2Vec2"}
+FAMILIES = {
+    "wav2vec2": "after_ser.model.families.wav2vec2:Wav2Vec2",
+    "hubert": "after_ser.model.families.hubert:Hubert",
+    "wavlm": "after_ser.model.families.wavlm:WavLM",
+    "data2vec-audio": "after_ser.model.families.data2vec_audio:Data2VecAudio",
+}
 #: Of a backbone that nothing says more about: an architecture to train from scratch, for example.
 DEFAULT = "wav2vec2"
 #: `head` of a protocol -> module:class.
@@ -87,10 +92,13 @@ def family_of_architecture(architecture: Mapping[str, Any]) -> Family:
 def family_named(backbone: Mapping[str, Any]) -> Family:
     """Return the family of a backbone of the config, by its name alone.
 
-    Planning needs no data and no network, so a checkpoint is what its hub id or folder says it is.
-    Only estimates read this: what is loaded is recognised by its config.json.
+    Planning needs no data and no network, so a checkpoint is what its hub id or folder says it is,
+    unless its config.json is here. Estimates and early refusals read this: what is loaded is
+    recognised by its config.json alone.
     """
     if "scratch" in backbone:
         return family_of_architecture(backbone["scratch"])
+    if "folder" in backbone and (Path(backbone["folder"]) / CONFIG).is_file():
+        return family_of(backbone["folder"])
     name = str(backbone.get("hub", backbone.get("folder", ""))).lower()
     return family(next((known for known in FAMILIES if known in name), DEFAULT), name)

@@ -105,7 +105,12 @@ def pretrain(
 
 
 def measurable(
-    start: Start, clips: Sequence[Clip], settings: PretrainSettings, device: str, threads: int
+    start: Start,
+    clips: Sequence[Clip],
+    settings: PretrainSettings,
+    device: str,
+    threads: int,
+    targets: PseudoLabels | None = None,
 ) -> tuple[Callable[[int], MaskedBatch], Callable[[MaskedBatch], Row], Pretraining]:
     """Return what makes a step's batch, what does the step, and the model, to measure them.
 
@@ -113,7 +118,8 @@ def measurable(
     """
     set_threads(threads)
     make_deterministic()
-    run = _Pretraining(start, list(clips), settings, ("measured",), Team(choose_device(device)))
+    team = Team(choose_device(device))
+    run = _Pretraining(start, list(clips), settings, ("measured",), team, targets)
     training = run.training(None)
     training.model.train()
     return run.batches.make, lambda batch: training.step((0, batch)), run.model

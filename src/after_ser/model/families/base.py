@@ -119,6 +119,9 @@ class Family(ABC):
     title: ClassVar[str]  # in text
     #: transformers' class with this body and a SequenceClassification head, where there is one.
     classifier_class: ClassVar[str | None] = None
+    #: Whether TAPT objectives on a quantiser's codes are possible (Eq. 1 and 2), and any at all.
+    has_quantiser: ClassVar[bool] = False
+    has_mask_embedding: ClassVar[bool] = True
     #: Hub id -> terms of the weights, as their model card states them.
     licences: ClassVar[Mapping[str, str]] = {}
 

@@ -26,6 +26,7 @@ from after_ser.model.load import (
 )
 from after_ser.model.registry import read_config
 from after_ser.model.save import save_tensors
+from after_ser.model.shape import Shape
 from after_ser.run.atomic import write_json, write_text
 
 if TYPE_CHECKING:
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
 
 #: The one weight that fine-tuned checkpoints may lack, since fine-tuning masks nothing.
 MASK_EMBEDDING = "masked_spec_embed"
+_CNN = ((512,) * 7, (10, 3, 3, 3, 3, 2, 2), (5, 2, 2, 2, 2, 2, 2))
+BASE = Shape(*_CNN, hidden=768, layers=12, intermediate=3072)
+LARGE = Shape(*_CNN, hidden=1024, layers=24, intermediate=4096)
+XLARGE = Shape(*_CNN, hidden=1280, layers=48, intermediate=5120)
 
 
 def wants_normalised(folder: Folder) -> bool:
@@ -72,7 +77,8 @@ def save_model(model: Any, folder: Folder, do_normalize: bool) -> None:
     model.config.dtype = model.dtype  # else the config's bytes depend on how the model was made
     write_text(folder / CONFIG, model.config.to_json_string())
     save_tensors(folder / WEIGHTS, model.state_dict())
-    write_json(folder / PREPROCESSOR, preprocessor(do_normalize, model.config.feat_extract_norm))
+    norm = getattr(model.config, "feat_extract_norm", "layer")  # data2vec has no other
+    write_json(folder / PREPROCESSOR, preprocessor(do_normalize, norm))
 
 
 def preprocessor(do_normalize: bool, feat_extract_norm: str) -> dict[str, Any]:
@@ -178,7 +184,7 @@ class ConvPretraining(Pretraining):
 
     def attended(self, valid: Tensor) -> Tensor | None:
         """Return `valid`; nothing for a group-norm model, which was trained without."""
-        return valid if self.body.described["feat_extract_norm"] == "layer" else None
+        return None if self.body.described.get("feat_extract_norm") == "group" else valid
 
     def save(self, folder: Folder) -> None:
         """Write the checkpoint folder."""
@@ -189,6 +195,49 @@ class ConvEncoder(Family):
     """What these families share."""
 
     model_class: ClassVar[str]  # transformers' class that is the encoder
+    body_class: ClassVar[type[ConvBody]] = ConvBody
+    #: What a model's name may say of its size; the first part that it has counts, BASE without one.
+    sizes: ClassVar[Mapping[str, Shape]] = {"large": LARGE}
+
+    def shape(self, backbone: Mapping[str, Any]) -> Shape:
+        """Return the published size that its name tells: its config.json may lie on the hub."""
+        name = str(backbone.get("hub", backbone.get("folder", ""))).lower()
+        return next((size for part, size in self.sizes.items() if part in name), BASE)
+
+    def architecture(self, backbone: Mapping[str, Any]) -> dict[str, Any]:
+        """Return one of the size of `shape`, in the words of transformers' config."""
+        shape = self.shape(backbone)
+        return {
+            "model_type": self.model_type,
+            "conv_dim": list(shape.conv_dim),
+            "conv_kernel": list(shape.kernels),
+            "conv_stride": list(shape.strides),
+            "hidden_size": shape.hidden,
+            "num_hidden_layers": shape.layers,
+            "num_attention_heads": shape.hidden // 64,
+            "intermediate_size": shape.intermediate,
+        }
+
+    def build(self, architecture: Mapping[str, Any], seed: int) -> Pretraining:
+        """Return the encoder with random weights; `architecture` has fields of its config."""
+        import torch
+
+        kind = self._class(self.model_class)
+        fields = {key: value for key, value in architecture.items() if key != "model_type"}
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            encoder = kind(kind.config_class(**fields)).eval()
+        return ConvPretraining(encoder, encoder, self, True)
+
+    def pretraining(self, folder: Folder) -> Pretraining:
+        """Load the encoder; InputError where it has no mask embedding."""
+        encoder, missing = self.load_encoder(folder)
+        if missing or not hasattr(encoder, MASK_EMBEDDING):
+            raise InputError(
+                f"pre-training: {folder} has no mask embedding ({MASK_EMBEDDING}); expected a "
+                "model that was pre-trained with masks"
+            )
+        return ConvPretraining(encoder, encoder, self, wants_normalised(folder))
 
     def check(self, folder: Folder) -> None:
         """Raise InputError for a preprocessor of another sampling rate."""
@@ -225,7 +274,7 @@ class ConvEncoder(Family):
     def body_around(self, encoder: Any, described: dict[str, Any] | None = None) -> Body:
         """Return the body of an encoder, with which it shares modules and mask embedding."""
         config = encoder.config
-        return ConvBody(
+        return self.body_class(
             family=self,
             described=config.to_dict() if described is None else described,
             geometry=Geometry.of(config),

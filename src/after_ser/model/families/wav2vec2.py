@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from after_ser.core.errors import InputError
 from after_ser.model.families.base import Body, Pretraining
 from after_ser.model.families.conv_encoder import (
+    LARGE,
     MASK_EMBEDDING,
     ConvEncoder,
     ConvPretraining,
@@ -24,11 +25,6 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import Wav2Vec2ForPreTraining
 
-_CNN = ((512,) * 7, (10, 3, 3, 3, 3, 2, 2), (5, 2, 2, 2, 2, 2, 2))
-BASE = Shape(*_CNN, hidden=768, layers=12, intermediate=3072)
-LARGE = Shape(*_CNN, hidden=1024, layers=24, intermediate=4096)
-#: Parts of a model's name that say it is of the large size.
-_LARGE_NAMES = ("large", "xls-r", "xlsr")
 #: What wav2vec2-base and wav2vec2-large have besides their size (their config.json on the hub).
 _BOTH = {"position_kernel": 128, "position_groups": 16, "codevectors": 320}
 _KINDS: dict[bool, dict[str, Any]] = {
@@ -62,6 +58,8 @@ class Wav2Vec2(ConvEncoder):
     title = "wav2vec 2.0"
     model_class = "Wav2Vec2Model"
     classifier_class = "Wav2Vec2ForSequenceClassification"
+    has_quantiser = True
+    sizes = {"large": LARGE, "xls-r": LARGE, "xlsr": LARGE}
     licences = {"facebook/wav2vec2-base": "Apache-2.0, says its model card on the Hugging Face hub"}
 
     def shape(self, backbone: Mapping[str, Any]) -> Shape:
@@ -70,8 +68,7 @@ class Wav2Vec2(ConvEncoder):
         Or of wav2vec2-large where its name says so: its own config.json lies on the hub.
         """
         if "scratch" not in backbone:
-            name = str(backbone.get("hub", backbone.get("folder", ""))).lower()
-            return LARGE if any(part in name for part in _LARGE_NAMES) else BASE
+            return super().shape(backbone)
         arch = backbone["scratch"]
         strides = tuple(arch["conv_stride"])
         dim = arch["conv_dim"]

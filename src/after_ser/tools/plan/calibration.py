@@ -16,7 +16,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from after_ser.core.errors import InputError
+from after_ser.model.geometry import Geometry
 from after_ser.model.registry import family_named, family_of
 from after_ser.tools.cluster.rules import TRAINING
 from after_ser.tools.cluster.work import CLIP_S, Speech, shape_of, speech_in
@@ -58,7 +61,7 @@ class Speeds:
 def what_is_measured(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return what of a resolved config the speeds depend on, as JSON can hold it."""
     backbone = config["backbones"][config["backbone"]]
-    shape = shape_of(backbone)
+    shape, family = shape_of(backbone), family_named(backbone)
     sections = [tapt for tapt in config["tapt"].values() if tapt["objective"] != "p-tapt"]
     tapt = sections[0] if sections else {}
     protocol = next(iter(config["protocols"].values()))
@@ -68,13 +71,14 @@ def what_is_measured(config: Mapping[str, Any]) -> dict[str, Any]:
         default=Speech(1, CLIP_S),
     )
     return {
-        "architecture": family_named(backbone).architecture(backbone),
+        "architecture": family.architecture(backbone),
         "cnn_flops": shape.cnn_flops,
         "transformer_flops": shape.transformer_flops,
         "frames_per_second": shape.frames_per_second,
         "device": config["device"],
         "threads": config["threads"],
-        "objective": tapt.get("objective", "wav2vec2"),
+        # where codes cannot be predicted, any pseudo-labels cost the same
+        "objective": tapt.get("objective", "wav2vec2") if family.has_quantiser else "p-tapt",
         "precision": tapt.get("precision", "fp32"),
         "seconds_per_step": tapt.get("seconds_per_step", 40),
         "mask_span": tapt.get("mask_span", 10),
@@ -131,8 +135,16 @@ def _start(code: str) -> float:
     return round(min(seconds), 3)
 
 
+class _NoLabels:
+    """Stands in for PseudoLabels: one cluster has all frames."""
+
+    sizes, sha256 = (64,), ""
+
+    def frames(self, utt: str, start: int, count: int, geometry: Geometry) -> np.ndarray:
+        return np.zeros((count, 1), dtype=np.int64)
+
+
 def _speeds(given: Mapping[str, Any], folder: Path) -> dict[str, float]:
-    import numpy as np
     import soundfile
 
     from after_ser.learn.finetune.batches import Clips
@@ -150,6 +162,8 @@ def _speeds(given: Mapping[str, Any], folder: Path) -> dict[str, float]:
     noise = (draw.standard_normal(round(clip_s * 16_000)) * 3000).astype(np.int16)
     soundfile.write(folder / "noise.wav", noise, 16_000)
 
+    targets: Any = _NoLabels() if given["objective"] == "p-tapt" else None
+
     def steps(seconds: float) -> Callable[[], Any]:
         count = max(1, round(seconds / clip_s))
         settings = PretrainSettings(
@@ -163,7 +177,7 @@ def _speeds(given: Mapping[str, Any], folder: Path) -> dict[str, float]:
         )
         clips = [Clip(str(i), str(folder / "noise.wav"), clip_s, str(i)) for i in range(count)]
         make, step, model = measurable(
-            given["architecture"], clips, settings, given["device"], given["threads"]
+            given["architecture"], clips, settings, given["device"], given["threads"], targets
         )  # fmt: skip
         if not (folder / "model").exists():
             (folder / "model").mkdir()
