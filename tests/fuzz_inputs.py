@@ -34,7 +34,6 @@ def fuzz(examples: int) -> settings:
         derandomize=not LONG,
         phases=[Phase.explicit, Phase.generate, *([] if LONG else [Phase.shrink])],
         database=None,
-        deadline=None,  # see `outcome`, which also ends what hangs
         suppress_health_check=list(HealthCheck),
         print_blob=True,
     )

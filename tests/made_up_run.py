@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import itertools
-import runpy
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from snakemake.iocontainers import Namedlist
+from workflow_runs import REPO, script
 
 from after_ser.judge.bootstrap import COUNTS
 from after_ser.judge.gather import SCORES, TIMES
 
 BUDGETS = [0.05, 0.1, 0.2, 0.4, 1.0]
-SCRIPTS = Path(__file__).parents[1] / "workflow/scripts"
 
 
 def run_script(rule: str, source: dict[str, Any], out: dict[str, Any], **wildcards: str) -> None:
     """Run the script of a rule on these inputs and outputs."""
     given = {"input": Namedlist(fromdict=source), "output": Namedlist(fromdict=out)}
-    name = rule if (SCRIPTS / f"{rule}.py").exists() else "report"
-    main = runpy.run_path(str(SCRIPTS / f"{name}.py"))["main"]
+    name = rule if (REPO / f"workflow/scripts/{rule}.py").exists() else "report"
+    main = script(name).main
     main(SimpleNamespace(**given, rule=rule, wildcards=SimpleNamespace(**wildcards)))
 
 

@@ -1,6 +1,7 @@
 """Runs of the workflow in temporary folders, shared by the tests that look at them."""
 
 import csv
+import importlib.util
 import io
 import os
 import re
@@ -9,6 +10,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import pandas as pd
 import yaml
@@ -76,6 +78,14 @@ def succeed(directory: Path, config: Path, *arguments: str, cores: int = 2) -> R
     run = snakemake(directory, config, *arguments, cores=cores)
     assert run.status == 0, run.output[-4000:]
     return run
+
+
+def script(name: str) -> ModuleType:
+    """Import a script of a rule; its `main` takes what Snakemake would give it."""
+    spec = importlib.util.spec_from_file_location(name, REPO / f"workflow/scripts/{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def tiny() -> dict:

@@ -10,9 +10,10 @@ from contextlib import suppress
 
 import pytest
 import yaml
-from fuzz_inputs import fuzz, one_line, outcome
+from fuzz_inputs import fuzz, outcome
 from hypothesis import example, given
 from hypothesis import strategies as st
+from refusals import refused
 from workflow_runs import REPO, TINY, contents, snakemake, tiny, write_config
 
 from after_ser.config.checks import check_files
@@ -141,59 +142,58 @@ ARM = {"label": "x", "start": "tapt", "strategy": "entropy"}
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        ("budget", [math.nan], "config: budget.0: nan; expected a finite number"),
+        ("budget", [math.nan], "config: budget.0: nan; … finite"),
         ("protocols/paper/learning_rate", math.inf, "learning_rate: inf; expected a finite"),
         ("protocols/paper/learning_rate", "1e-4", "sign before an exponent: 1.0e-4"),
-        ("protocols/paper/learning_rate", True, "learning_rate: True; expected a number"),
-        ("protocols/paper/learning_rate", 0, "learning_rate: 0; expected more than 0"),
+        ("protocols/paper/learning_rate", True, "learning_rate: True"),
+        ("protocols/paper/learning_rate", 0, "learning_rate: 0; … 0"),
         ("strategies", {"alps": {"bins": math.nan}}, "strategies.alps.bins: nan"),
-        ("seeds", [2.0], "seeds.0: 2.0; expected a whole number"),
-        ("seeds", [True], "seeds.0: True; expected a whole number"),
-        ("seeds", [-1], "seeds.0: -1; expected 0 or more"),
-        ("seeds", [1, 1], "expected no value twice"),
+        ("seeds", [2.0], "seeds.0: 2.0; … whole number"),
+        ("seeds", [True], "seeds.0: True; … whole number"),
+        ("seeds", [-1], "seeds.0: -1; expected 0"),
+        ("seeds", [1, 1], "seeds … twice"),
         ("budget", [], "config: budget: []"),
-        ("budget", [0.0, 0.5], "budget.0: 0.0; expected more than 0"),
-        ("budget", [-0.1, 0.5], "budget.0: -0.1; expected more than 0"),
-        ("budget", [0.5, 0.25, 1.0], "0.25 comes after 0.5; expected increasing fractions"),
-        ("budget", [0.5, 1.01], "budget.1: 1.01; expected 1 or less"),
+        ("budget", [0.0, 0.5], "budget.0: 0.0; … than 0"),
+        ("budget", [-0.1, 0.5], "budget.0: -0.1; … than 0"),
+        ("budget", [0.5, 0.25, 1.0], "0.25 comes after 0.5"),
+        ("budget", [0.5, 1.01], "budget.1: 1.01; expected 1"),
         ("budget", 0.5, "budget: 0.5; expected a list"),
-        ("run", "demo\n", "has a line break or another character that cannot be printed"),
-        ("run", "Corpora", "results/corpora is where corpora go"),
+        ("run", "demo\n", "run … line break"),
+        ("run", "Corpora", "results/corpora"),
         ("run", "a*b", "letters, digits and hyphens"),
         ("run", "{x}", "letters, digits and hyphens"),
         ("run", "..", "letters, digits and hyphens"),
-        ("arms/AFTER", ARM, "arms: after and AFTER differ only in case"),
-        ("arms/a b", ARM, "'a b'; expected letters, digits and hyphens"),
-        ("tapt/pretrained", {}, "the start pretrained has no TAPT"),
-        ("corpora/synthetic-emodb/layout", "emo_db", 'did you mean emodb?'),
-        ("corpora/synthetic-emodb/options", {"ignor": "x"}, "unknown option ignor (did you mean"),
-        ("corpora/synthetic-emodb/options", {"ignore": 3}, "option ignore is 3, expected text"),
+        ("arms/AFTER", ARM, "arms: after and AFTER"),
+        ("arms/a b", ARM, "'a b'; … hyphens"),
+        ("tapt/pretrained", {}, "tapt … pretrained"),
+        ("corpora/synthetic-emodb/layout", "emo_db", "emo_db … did you mean emodb"),
+        ("corpora/synthetic-emodb/options", {"ignor": "x"}, "option ignor … ignore"),
+        ("corpora/synthetic-emodb/options", {"ignore": 3}, "option ignore is 3"),
         ("backbones/small/pretraining/objective", "eq3", "backbones.small.pretraining: pre-train"),
         ("backbones/small/pretraining/objective", "p-tapt", "needs labels"),
-        ("backbones/small/scratch/layers", 0, "layers is 0; expected a number above 0"),
+        ("backbones/small/scratch/layers", 0, "layers is 0; … above 0"),
         ("backbones/small/scratch/layers", None, "backbones.small: backbone, scratch: layers mis"),
-        ("backbones/small/scratch/conv_stride", [5, 0], "conv_stride is [5, 0]; expected a list"),
+        ("backbones/small/scratch/conv_stride", [5, 0], "conv_stride is [5, 0]"),
         ("backbones/small/scratch/conv_kernel", [5], "expected equal lengths"),
-        ("backbones/small/scratch/heads", 7, "expected hidden_size to be a multiple"),
-        ("classes", ["anger"], "classes: ['anger']; expected at least 2"),
-        ("classes", ["anger", "anger"], "expected no value twice"),
-        ("arms/after/label", "a\tb", "has a line break or another character"),
-        ("tables/robustness/budget", [], "[]; expected a number or a mapping"),
+        ("backbones/small/scratch/heads", 7, "heads … hidden_size"),
+        ("classes", ["anger"], "classes: ['anger']; … 2"),
+        ("classes", ["anger", "anger"], "classes … twice"),
+        ("arms/after/label", "a\tb", "label … line break"),
+        ("tables/robustness/budget", [], "tables.robustness.budget: []"),
     ],
 )  # fmt: skip
 def test_mistakes_that_look_like_values_are_named(path, value, message):
     config = preset()
     change(config, path, value)
-    with pytest.raises(InputError) as caught:
+    with refused(message):
         resolve(config)
-    assert message in str(caught.value) and one_line(str(caught.value))
 
 
 def test_a_row_of_table_3_without_its_budget_is_named_where_robustness_is_shown_too():
     config = preset()
     row = next(row for row in config["tables"]["table3"]["rows"].values() if "arm" in row)
     del row["budget"]
-    with pytest.raises(InputError, match="expected either baseline or arm and budget"):
+    with pytest.raises(InputError, match="table3.*baseline or arm"):
         resolve(config)
 
 
@@ -222,7 +222,7 @@ def test_keys_given_twice_are_named_with_their_lines(tmp_path):
     path.write_text(
         "run: a\narms:\n  after: {label: x}\n  other: {label: y}\n  after: {label: z}\n"
     )
-    with pytest.raises(InputError, match="key after is in line 3 and again in line 5; expected"):
+    with pytest.raises(InputError, match="after .*line 3 .*line 5"):
         check_files([path])
     path.write_text("a: &x {b: 1}\nc: {<<: *x, d: 1}\ne: {<<: *x, d: 1}\n")
     check_files([path, tmp_path / "gone.yaml"])

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from refusals import refused
 
 from after_ser.config.resolve import resolve
 from after_ser.core.errors import InputError
@@ -52,51 +53,48 @@ def change(config, path, value):
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        ("tapt/tapt/step", 3, 'unknown key "step" in tapt.tapt; did you mean "steps"?'),
-        ("seed", [1], 'unknown key "seed" in the top level; did you mean "seeds"?'),
-        ("tapt/tapt/accumulation", 0, "tapt.tapt.accumulation: 0; expected 1 or more"),
-        ("gpus_per_pretraining", 0, "gpus_per_pretraining: 0; expected 1 or more"),
-        ("run", None, 'key "run" is missing in the top level'),
-        ("run", "a/b", "run: 'a/b'; expected letters, digits and hyphens"),
-        ("budget", [0.1, 0.1], "0.1 comes after 0.1; expected increasing"),
-        ("budget", [0.2, 0.1], "0.1 comes after 0.2; expected increasing"),
-        ("budget", [0.5, 1.5], "budget.1: 1.5; expected 1 or less"),
-        ("backbone", "smal", 'backbone: there is no backbone "smal"; did you mean "small"?'),
-        ("arms/after/start", "tapts", 'arms.after.start: there is no start "tapts"'),
-        ("arms/after/strategy", "entropie", 'no strategy "entropie"; did you mean "entropy"?'),
+        ("tapt/tapt/step", 3, '"step" in tapt.tapt … "steps"'),
+        ("seed", [1], '"seed" in the top … "seeds"'),
+        ("tapt/tapt/accumulation", 0, "tapt.tapt.accumulation: 0; expected 1"),
+        ("gpus_per_pretraining", 0, "gpus_per_pretraining: 0; expected 1"),
+        ("device", "gpu", "device: … gpu"),
+        ("run", None, 'key "run" is missing'),
+        ("run", "a/b", "run: 'a/b'; … hyphens"),
+        ("budget", [0.1, 0.1], "0.1 comes after 0.1"),
+        ("budget", [0.2, 0.1], "0.1 comes after 0.2"),
+        ("budget", [0.5, 1.5], "budget.1: 1.5; expected 1"),
+        ("backbone", "smal", 'backbone: … "smal" … "small"'),
+        ("arms/after/start", "tapts", 'arms.after.start: … "tapts"'),
+        ("arms/after/strategy", "entropie", 'arms.after … "entropie" … "entropy"'),
         ("arms/after/schedule", "oneshot", "expected strategy random"),
-        ("inside/arms", ["afterr"], 'inside.arms: there is no arm "afterr"; did you mean "after"?'),
-        ("figures/figure2/arms", ["afterr"], 'no arm "afterr"; did you mean "after"?'),
-        ("tables/table2/budgets", [0.15], "tables.table2: 0.15 is not in budget"),
-        ("tables/table2/dataset", "merge", 'no dataset "merge"; did you mean "merged"?'),
-        ("datasets/merged/target", "iemocap", 'there is no corpus "iemocap"'),
+        ("inside/arms", ["afterr"], 'inside.arms: … "afterr" … "after"'),
+        ("figures/figure2/arms", ["afterr"], 'figure2 … "afterr" … "after"'),
+        ("tables/table2/budgets", [0.15], "tables.table2: 0.15"),
+        ("tables/table2/dataset", "merge", 'table2 … "merge" … "merged"'),
+        ("datasets/merged/target", "iemocap", 'datasets.merged … "iemocap"'),
         ("datasets/merged/extra", ["synthetic-iemocap"], "both target and extra"),
-        ("tables/comparisons/reference", "kmeans-rand", 'did you mean "kmeans-random"?'),
-        ("tables/comparisons/reference", "after", "after is reference and among arms"),
-        ("tables/learning/random", "nobody", 'tables.learning: there is no arm "nobody"'),
+        ("tables/comparisons/reference", "kmeans-rand", '"kmeans-rand" … "kmeans-random"'),
+        ("tables/comparisons/reference", "after", "comparisons … after is reference"),
+        ("tables/learning/random", "nobody", 'tables.learning: … "nobody"'),
         ("tables/learning/budgets", [0.1], "tables.learning.budgets"),
-        ("tables/learning/full_data", 0.4, "tables.learning.full_data: 0.4; expected 1 or more"),
-        ("strategies", {"alpz": {}}, 'there is no strategy "alpz"; did you mean "alps"?'),
-        ("strategies", {"entropy": {"k": 1}}, "strategies.entropy: it has no options"),
-        ("strategies", {"alps": {"bin": 9}}, 'no option "bin"; did you mean "bins"?'),
-        ("strategies", {"alps": {"bins": 2.5}}, "bins: 2.5; expected a whole number above 0"),
-        ("strategies", {"bald": {"passes": 0}}, "passes: 0; expected a whole number above 0"),
-        ("corpora/synthetic-emodb/root", "/x", "exactly one of root and synthetic"),
+        ("tables/learning/full_data", 0.4, "tables.learning.full_data: 0.4"),
+        ("strategies", {"alpz": {}}, 'strategies … "alpz" … "alps"'),
+        ("strategies", {"entropy": {"k": 1}}, "strategies.entropy: … no options"),
+        ("strategies", {"alps": {"bin": 9}}, 'strategies.alps … "bin" … "bins"'),
+        ("strategies", {"alps": {"bins": 2.5}}, "bins: 2.5; … whole number"),
+        ("strategies", {"bald": {"passes": 0}}, "passes: 0; … above 0"),
+        ("corpora/synthetic-emodb/root", "/x", "one of root and synthetic"),
         ("corpora/synthetic-emodb/labels", {"W": "angry"}, 'no class "angry"'),
-        ("backbones/small/hub", "a/b", "exactly one of hub, folder, scratch"),
+        ("backbones/small/hub", "a/b", "one of hub, folder, scratch"),
         ("backbones/hubbed", {"hub": "a/b"}, "needs its revision"),
         ("backbones/small/pretraining", None, "scratch needs it"),
         ("folds", [9], "none of [9] exists"),
-        ("folds", [0], "folds.0: 0; expected 1 or more"),
+        ("folds", [0], "folds.0: 0; expected 1"),
         ("initial", {"k_min": 5, "k_max": 5}, "k_max must be greater"),
-        (
-            "protocols/paper/selection",
-            "argpart",
-            "'argpart'; expected 'top-k' or",
-        ),
-        ("protocols/paper/budget_shift", 2, "budget_shift: 2; expected 1 or less"),
-        ("arms/after/split", "halves", "'halves'; expected 'paper', 'released' or 'own'"),
-        ("tables/protocol_effect/baseline", "aftr", 'no arm "aftr"; did you mean "after"?'),
+        ("protocols/paper/selection", "argpart", "selection: 'argpart'; … 'top-k'"),
+        ("protocols/paper/budget_shift", 2, "budget_shift: 2; expected 1"),
+        ("arms/after/split", "halves", "arms.after.split: 'halves'; … 'paper'"),
+        ("tables/protocol_effect/baseline", "aftr", 'protocol_effect … "aftr" … "after"'),
         ("tables/tapt_ablation/arms", {"a": "tapt-random", "b": "after"}, "0 arms start from"),
         ("tables/tapt_ablation/arms", {"a": "ft-random", "b": "after"}, "after differ in strategy"),
     ],
@@ -104,10 +102,8 @@ def change(config, path, value):
 def test_mistakes_are_named_on_one_line(path, value, message):
     config = preset()
     change(config, path, value)
-    with pytest.raises(InputError) as caught:
+    with refused(message):
         resolve(config)
-    assert message in str(caught.value)
-    assert "\n" not in str(caught.value)
 
 
 def test_argpartition_is_refused_where_there_is_no_score_per_clip():
@@ -159,10 +155,10 @@ def test_only_some_tables_have_variants(name, message):
 def test_a_variant_is_checked_like_its_table():
     config = preset("demo-full.yaml")
     config["tables"]["table4-mine"] = {**config["tables"]["table4"], "budgets": [0.11]}
-    with pytest.raises(InputError, match="tables.table4-mine: 0.11 is not in budget"):
+    with pytest.raises(InputError, match="tables.table4-mine: 0.11 "):
         resolve(config)
     config["tables"]["table4-mine"] = {"dataset": "savee"}
-    with pytest.raises(InputError, match='key "budgets" is missing in tables.table4-mine'):
+    with pytest.raises(InputError, match='"budgets" .*tables.table4-mine'):
         resolve(config)
     ablation = config["tables"]["tapt_ablation"]
     wrong = {**ablation, "arms": {"a": "after", "b": "ft-random"}}

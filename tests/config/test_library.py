@@ -4,12 +4,12 @@ import copy
 
 import pytest
 import yaml
+from refusals import refused
 from workflow_runs import REPO, tiny
 
 from after_ser.config import library as config_library
 from after_ser.config.library import BASE, LIBRARY, read_library
 from after_ser.config.resolve import resolve
-from after_ser.core.errors import InputError
 from after_ser.judge.grid import cells
 from tests.config.test_config import PRESETS
 
@@ -149,25 +149,24 @@ def test_baselines_of_the_library_have_a_row_only_where_they_are_named():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"tapt": {"tapt": {"like": "tap"}}}, 'tapt.tapt.like: there is no start "tap"; did you'),
-        ({"tapt": {"mine": {"like": "mine"}}}, 'tapt.mine.like: there is no start "mine"'),
-        ({"tapt": {"mine": {"like": 3}}}, 'tapt.mine.like: there is no start "3"'),
+        ({"tapt": {"tapt": {"like": "tap"}}}, 'tapt.tapt.like: … "tap"; did you'),
+        ({"tapt": {"mine": {"like": "mine"}}}, 'tapt.mine.like: … "mine"'),
+        ({"tapt": {"mine": {"like": 3}}}, 'tapt.mine.like: … "3"'),
         ({"tapt": {"mine": {"like": ["tapt"]}}}, "tapt.mine.like: there is no start"),
         ({"arms": {"a": {"like": "b"}, "b": {"like": "a"}}}, "expected no circle"),
-        ({"backbone": "wav2vec2-bas"}, 'no backbone "wav2vec2-bas"; did you mean "wav2vec2-base"'),
-        ({"backbone": "small"}, 'backbones.small.pretraining: there is no corpus "synthetic-pre'),
+        ({"backbone": "wav2vec2-bas"}, '"wav2vec2-bas" … "wav2vec2-base"'),
+        ({"backbone": "small"}, 'backbones.small.pretraining: … "synthetic-pre'),
         (
             {"tables": {"table2": {"dataset": "emodb", "arm": "kmeens-random", "budgets": [1.0]}}},
-            'tables.table2: there is no arm "kmeens-random"; did you mean "kmeans-random"?',
+            'tables.table2: … "kmeens-random" … "kmeans-random"',
         ),
-        ({"corpora": None}, 'key "corpora" is missing in the top level'),
+        ({"corpora": None}, 'key "corpora" is missing'),
     ],
 )  # fmt: skip
 def test_mistakes_are_named(changes, message):
     config = {key: value for key, value in own(**changes).items() if value is not None}
-    with pytest.raises(InputError) as caught:
+    with refused(message) as caught:
         resolve(config)
-    assert message in str(caught.value) and "\n" not in str(caught.value)
     assert len(str(caught.value)) < 400
 
 

@@ -81,3 +81,8 @@ def test_missing_table(root: Path) -> None:
     (root / "metadata.csv").write_bytes("path,speaker\na/one.wav,Müller\n".encode("latin-1"))
     with pytest.raises(InputError, match="is not UTF-8"):
         list(Table().scan(root, {}))
+
+
+def test_a_folder_without_its_table_is_named(root: Path) -> None:
+    with pytest.raises(InputError, match=r"metadata\.csv"):
+        list(Table().scan(root, {}))

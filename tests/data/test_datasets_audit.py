@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-from pathlib import Path
 from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 from datasets_tables import CLASSES, sessions_manifest
+from workflow_runs import script
 
 from after_ser.core.errors import InputError
 from after_ser.data.datasets.audit import audit_folds, check_audit
 from after_ser.data.datasets.composition import AFTER, BEFORE, composition, ratio_text
 from after_ser.data.datasets.folds import make_fold
 from after_ser.run.atomic import read_tsv, write_tsv
-
-SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 
 
 @pytest.fixture
@@ -172,13 +169,6 @@ def test_composition_counts_and_ratios(tables):
     assert table.loc[AFTER].tolist()[:5] == [f"{n}.0" for n in [*per_class, sum(per_class)]]
     assert ratio_text([3, 2.8, 2, 0]) == "1.5 : 1.4 : 1.0 : 0.0"
     assert ratio_text([0, 0]) == "0.0 : 0.0"
-
-
-def script(name: str):
-    spec = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.mark.parametrize(("split", "tested"), [("paper", 48), ("released", 24)])

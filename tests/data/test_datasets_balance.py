@@ -43,7 +43,7 @@ def most_by_search(available: dict[str, int], ratio: dict[str, int]) -> int:
     return best
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.integers(2, 9), min_size=2, max_size=3),
     st.lists(st.integers(1, 4), min_size=3, max_size=3),
@@ -94,7 +94,7 @@ STRATA = st.dictionaries(
 )  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(STRATA, st.randoms(use_true_random=False))
 def test_kept_counts_spread_and_determinism(counts, random):
     clips = table(counts)
@@ -152,7 +152,7 @@ def test_none_keeps_all_and_unknown_methods_stop():
         balance_clips(clips, ["sad", "anger"], "m", 1)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 3), st.integers(0, 5)), min_size=1),
        st.data())  # fmt: skip
 def test_allocate_adds_up_within_bounds(strata, data):
@@ -167,7 +167,7 @@ def test_allocate_adds_up_within_bounds(strata, data):
         allocate(sum(upper) + 1, sizes, lower, upper)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.integers(1, 30), min_size=1), st.floats(0, 1))
 def test_allocate_is_within_one_of_proportional(sizes, share):
     total = int(share * sum(sizes))

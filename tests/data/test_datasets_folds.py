@@ -43,7 +43,7 @@ def test_emodb_makes_five_pairs():
     assert all({EMODB[a], EMODB[b]} == {"male", "female"} for a, b in pairs)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.sampled_from(["female", "male", ""]), min_size=2, max_size=14),
     st.integers(2, 14),
@@ -112,7 +112,7 @@ def test_input_errors():
         fold(moved)
 
 
-@settings(max_examples=25, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=25, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(
     per_class=st.integers(2, 6),
     extra=st.integers(0, 3),

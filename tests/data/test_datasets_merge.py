@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
 from types import SimpleNamespace
 
 import pandas as pd
@@ -11,6 +9,7 @@ import pytest
 from datasets_tables import CLASSES, corpus_manifest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from workflow_runs import script
 
 from after_ser.core.errors import InputError
 from after_ser.data.datasets.labels import label_table, map_labels
@@ -22,7 +21,6 @@ from after_ser.data.datasets.merge import (
 )
 from after_ser.run.atomic import read_tsv, write_tsv
 
-SCRIPT = Path(__file__).parents[2] / "workflow" / "scripts" / "merge_corpora.py"
 TABLE = {"W": "anger", "N": "neutral", "T": "sad", "F": "happy", "A": None}
 ALL = [("a", "W", "03"), ("b", "N", "03"), ("c", "T", "08"), ("d", "F", "08")]
 
@@ -179,7 +177,7 @@ def test_empty_class_empty_target_and_repeated_corpus():
         merge_corpora([part("emodb", ALL), part("emodb", ALL)], CLASSES)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     st.lists(
         st.tuples(st.sampled_from("WNTFA"), st.sampled_from("12"), st.integers(0, 9)), max_size=12
@@ -209,11 +207,8 @@ def test_script_reads_the_adapters_labels(tmp_path, monkeypatch):
     for name, clips in (("berlin", [*ALL, ("e", "L", "09")]), ("mine", mine)):
         write_tsv(f"{name}/manifest.tsv", corpus_manifest(*clips))
         write_tsv(f"{name}/rejected.tsv", corpus_manifest().assign(reason=""))
-    spec = importlib.util.spec_from_file_location("merge_script", SCRIPT)
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
     names = ["berlin", "mine"]
-    script.main(
+    script("merge_corpora").main(
         SimpleNamespace(
             input=SimpleNamespace(
                 manifests=[f"{name}/manifest.tsv" for name in names],

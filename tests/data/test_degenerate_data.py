@@ -1,6 +1,5 @@
 """Data that is too little, too alike or too wrong: a defined result, or one line and no output."""
 
-import importlib.util
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,7 +21,7 @@ from finetune_clips import (
     write_start,
 )
 from fuzz_inputs import files, one_line
-from workflow_runs import REPO, contents, snakemake, tiny, write_config
+from workflow_runs import contents, script, snakemake, tiny, write_config
 
 from after_ser.core.errors import InputError
 from after_ser.core.metrics import score
@@ -229,13 +228,6 @@ def test_a_model_that_is_not_finite_is_never_written(start, tmp_path):
     assert not files(tmp_path)
 
 
-def script(name: str):
-    spec = importlib.util.spec_from_file_location(name, REPO / f"workflow/scripts/{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
-
-
 class Named(SimpleNamespace):
     def get(self, name, default=None):
         return getattr(self, name, default)
@@ -278,7 +270,7 @@ def round_0(folder: Path, start: Path, **changes):
 def run(name: str, job, capsys) -> str:
     """Run a workflow script; return the one line it ends with, or "" where it succeeds."""
     try:
-        run_script(script(name), {"snakemake": job})
+        run_script(script(name).main, {"snakemake": job})
     except SystemExit as stop:
         assert stop.code == 1
     else:

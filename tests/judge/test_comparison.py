@@ -48,7 +48,7 @@ def test_pairs_are_found_by_fold_and_seed_not_by_position():
         nadeau_bengio(first, second, 0.25)["t"]
     )
     part = paired_t_test(first, second[second["fold"] != "4"])
-    assert part["n_folds"] == 3 and part["note"] == "9 of 12 runs have a partner"
+    assert part["n_folds"] == 3 and part["note"].startswith("9 of 12 runs")
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,7 @@ def test_missing_broken_and_foreign_files_are_one_line(tree):
     metrics = Path(cell.metrics)
     text = metrics.read_text()
     metrics.write_text(text.replace('"round": 0', '"round": 7'))
-    with pytest.raises(InputError, match="metrics of round 7, expected 0"):
+    with pytest.raises(InputError, match="round 7, expected 0"):
         gather(CONFIG)
     metrics.write_text(text[:20])
     with pytest.raises(InputError, match="no valid JSON"):

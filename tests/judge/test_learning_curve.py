@@ -64,7 +64,7 @@ def test_deficiency_by_hand():
     assert deficiency(curve([30, 40, 50, 70]), random)["value"] == pytest.approx(90 / 60)
     assert deficiency(curve([80, 80, 80, 80]), random)["value"] == pytest.approx(-40 / 60)
     falling = deficiency(better, curve([70, 60, 50, 40]))
-    assert falling["value"] is None and falling["note"] == "the random arm does not rise"
+    assert falling["value"] is None and falling["note"]
     flat = deficiency(better, curve([60.0, 60.0, 60.0, 60.0]))
     assert flat["value"] is None
     with pytest.raises(ValueError, match="unequal budgets"):
@@ -113,6 +113,5 @@ def test_penalty_matrix_counts_budgets_with_a_significant_win():
 def test_penalty_matrix_is_empty_with_two_folds():
     result = penalty_matrix({"a": noisy(70, 2, 0), "b": noisy(60, 2, 1)}, BUDGETS)
     assert np.isnan(result["matrix"][0, 1]) and np.isnan(result["matrix"][1, 0])
-    assert result["notes"] == [
-        "not computed: a test over fold means needs 3 folds in common, and there are 2"
-    ]
+    (note,) = result["notes"]
+    assert note.startswith("not computed: ")

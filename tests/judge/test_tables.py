@@ -53,8 +53,8 @@ def test_cells_without_a_run_keep_the_published_value():
     assert np.isnan(cell["mean"]) and np.isnan(cell["difference"])
     assert "| 80 % | – · paper 58.34 | – · paper 56.72 |" in result.shown("md")
     notes = " ".join(result.notes)
-    assert "3 folds x 2 seeds (paper: 5 folds, 10 runs)" in notes
-    assert "4 of the paper's 7 label fractions" in notes
+    assert "3 folds x 2 seeds (paper:" in notes
+    assert "4 of the paper's 7" in notes
 
 
 def test_a_column_of_the_paper_without_an_arm_is_shown_as_not_run():
@@ -78,7 +78,7 @@ def test_active_minus_random_is_paired_and_beside_the_papers():
     assert cell["ci_low"] == pytest.approx(low)
     assert cell["published"] == pytest.approx(77.41 - 73.82)
     assert cell["p"] == pytest.approx(stats.ttest_1samp(folds, 0).pvalue)
-    assert any("AFTER minus TAPT+FT at equal budget, UA" in note for note in result.footnotes)
+    assert any("AFTER minus TAPT+FT" in note for note in result.footnotes)
     del settings["tables"]["table4"]["columns"]["TAPT+FT"]
     assert not any("AFTER minus" in note for note in table4(settings, scores).footnotes)
 
@@ -93,7 +93,7 @@ def test_table4_corrects_all_its_tests_together_and_marks_what_is_left():
     assert rows["p_holm"].to_numpy() == pytest.approx(adjusted)
     words = " ".join(result.footnotes)
     assert words.count("†") == (rows["p_holm"] < 0.05).sum() + 1  # and once in the explanation
-    assert f"corrected over the {len(rows)} tests of this table, UA and WA together" in words
+    assert f"the {len(rows)} tests of this table" in words
     # five points for entropy on every fold, against one point of noise: some are found
     lifted = scores.copy()
     lifted.loc[lifted["strategy"] == "entropy", "ua"] += 0.5
@@ -109,7 +109,7 @@ def test_table4_says_why_there_are_no_p_values():
         scores, _ = frames(settings)
         result = table4(settings, scores)
         words = " ".join(result.footnotes)
-        assert f"No p-values: a test over fold means needs 3 folds, {why}." in words
+        assert "No p-values: " in words and why in words
         assert "Holm" not in words and "†" not in words
         assert result.tsv_only is not None and result.tsv_only["p"].isna().all()
 
@@ -187,7 +187,7 @@ def test_table1_counts_ratios_and_differences():
     assert pick(cells, BEFORE, "all classes", "clips")["published"] == 21793
     assert np.isnan(pick(cells, BEFORE, "anger", "ratio")["published"])
     assert pick(cells, AFTER, "anger", "ratio")["difference"] == pytest.approx(0.05)
-    with pytest.raises(InputError, match="corpus 'other' is not part of dataset merged"):
+    with pytest.raises(InputError, match="'other' .* merged"):
         table1(config(), COMPOSITION.assign(corpus="other"))
 
 

@@ -83,7 +83,7 @@ def test_differences_are_paired_tested_over_folds_and_corrected_over_the_table()
         assert np.isnan(session["p"]) and np.isnan(session["p_holm"])
         tests.append((found["p"], found["p_holm"]))
     assert [adjusted for _, adjusted in tests] == pytest.approx(holm([p for p, _ in tests]))
-    assert any("corrected over the 3 tests of this table" in note for note in result.footnotes)
+    assert any("the 3 tests of this table" in note for note in result.footnotes)
     assert pick(result, "P-TAPT minus TAPT (points)", "average")["published"] == pytest.approx(0.8)
 
 
@@ -91,8 +91,8 @@ def test_two_folds_are_too_few_for_a_test_and_sessions_not_run_show_the_paper_al
     settings, scores = made(folds=2)
     result = tapt_sessions(settings, scores)
     assert result.cells["p"].isna().all()
-    assert any("needs 3 folds, and there are 2" in note for note in result.footnotes)
-    assert any("the average is over 2 of 5 folds" in note for note in result.footnotes)
+    assert any("needs 3 folds" in note for note in result.footnotes)
+    assert any("over 2 of 5 folds" in note for note in result.footnotes)
     missing = pick(result, "V-FT", "session 3")
     assert np.isnan(missing["mean"]) and missing["published"] == 66.3
     assert "– · paper 66.3 ± 2.0" in result.shown("md")
@@ -137,11 +137,11 @@ def test_which_arm_is_which_method():
 def test_the_notes_say_what_p_tapt_was_made_of_and_where_the_run_differs():
     settings, scores = made()
     notes = "\n".join(tapt_sessions(settings, scores).notes)
-    assert "P-TAPT has read the emotion label of every train clip" in notes
-    assert "encoder of 24 channels, trained from scratch here" in notes
+    assert "label of every train clip" in notes
+    assert "24 channels, trained from scratch" in notes
     assert "p-tapt: " in notes and "7 steps; 4, 9 clusters" in notes
-    assert "differs in speech (synthetic), extra corpora, backbone" in notes
-    assert "Coverage: 5 folds x 2 seeds (published: 5 folds, 5 repeats)" in notes
+    assert "speech (synthetic), extra corpora, backbone" in notes
+    assert "5 folds x 2 seeds (published:" in notes
     assert "early stopping reads" not in notes, "the last epoch is kept"
     settings["protocols"]["paper"]["restore"] = "best"
     assert "early stopping reads" in "".join(tapt_sessions(settings, scores).notes)
@@ -149,17 +149,14 @@ def test_the_notes_say_what_p_tapt_was_made_of_and_where_the_run_differs():
     settings["tapt"]["p-tapt"]["first_stage"] = {
         "checkpoint": "/x/wav2vec_large.pt", "steps": 7, "clusters": [4],
     }  # fmt: skip
-    assert "encoder wav2vec_large.pt (fairseq), its CNN frozen" in pseudo_label_note(
-        settings, scores
-    )
+    assert "wav2vec_large.pt (fairseq)" in pseudo_label_note(settings, scores)
     only = scores[scores["arm"] == "vft"]
     assert pseudo_label_note(settings, only) is None
     settings["backbones"]["big"] = {"hub": "a/b", "note": "It has heard more."}
     settings["arms"]["vft"]["backbone"] = "big"
-    assert other_backbone_notes(settings, scores) == [
-        "V-FT only: Backbone big: a/b. It has heard more."
-    ]
-    assert "fine-tuning: 15 epochs, the last kept" in tapt_sessions(settings, scores).footnotes[0]
+    (note,) = other_backbone_notes(settings, scores)
+    assert "V-FT" in note and "big: a/b." in note and note.endswith("It has heard more.")
+    assert "15 epochs, the last kept" in tapt_sessions(settings, scores).footnotes[0]
 
 
 def test_the_four_forms_agree(tmp_path):

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 from finetune_clips import CPU, random_clips
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from after_ser.learn.finetune.batches import (
@@ -66,7 +66,6 @@ def test_a_crop_is_a_window_of_the_clip_and_short_clips_stay_whole():
     assert crop(frames, 50, draw) is frames
 
 
-@settings(deadline=None)
 @given(lengths_of_clips, st.integers(1, 20), st.integers(0, 5))
 def test_shuffled_whole_epochs_are_drawn_as_ever(lengths, size, seed):
     """The default's batches, written out once more: a switch must not move any of its draws."""
@@ -81,7 +80,6 @@ def test_shuffled_whole_epochs_are_drawn_as_ever(lengths, size, seed):
     assert [list(batch) for batch in found] == [list(batch) for batch in expected]
 
 
-@settings(deadline=None)
 @given(st.integers(1, 90), st.integers(1, 20), st.booleans())
 def test_without_shuffling_the_order_stays_and_drop_last_loses_exactly_the_last(count, size, drop):
     lengths = np.random.default_rng(count).integers(1, 400, size=count)
@@ -92,7 +90,6 @@ def test_without_shuffling_the_order_stays_and_drop_last_loses_exactly_the_last(
         assert {len(batch) for batch in batches} == {size}
 
 
-@settings(deadline=None)
 @given(st.integers(1, 90), st.integers(1, 20))
 def test_drop_last_with_shuffling_loses_other_clips_every_epoch_and_as_few(count, size):
     lengths, draw = np.arange(1, count + 1), np.random.default_rng(1)

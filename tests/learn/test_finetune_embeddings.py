@@ -78,7 +78,7 @@ def test_a_backbone_without_dropout_is_refused_in_one_line(start):
     for module in plain.transformer.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
-    with pytest.raises(InputError, match="hidden_dropout and activation_dropout of the backbone"):
+    with pytest.raises(InputError, match="hidden_dropout and activation_dropout"):
         mc_probabilities(plain, random_clips(2), 2, ("s",), CPU)
 
 

@@ -55,7 +55,7 @@ def test_an_interrupted_save_leaves_the_old_one(tmp_path, monkeypatch):
         raise OSError("disk full")
 
     monkeypatch.setattr(torch, "save", fail)
-    with pytest.raises(InputError, match="cannot write .* after step 2 .disk full.*has room"):
+    with pytest.raises(InputError, match="cannot write .*step 2 .disk full"):
         checkpoints.save(2, state(2))
     assert checkpoints.load()[0] == 1
     assert not list(tmp_path.glob(".*"))

@@ -1,12 +1,12 @@
 """Task-adaptive pre-training hears the train split of the fold and nothing else."""
 
-import importlib.util
 from pathlib import Path
 from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 from selfsupervised_clips import ARCH, LENGTHS, settings, write_clips, write_manifest
+from workflow_runs import script
 
 from after_ser.core.errors import InputError
 from after_ser.learn.tapt import batches
@@ -15,15 +15,7 @@ from after_ser.model.families.conv_encoder import save_model
 from after_ser.model.scratch import build_scratch
 from after_ser.run.atomic import write_tsv
 
-SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 SPLITS = ["train", "test", "train", "val", "train", "train", "test", "train"]
-
-
-def script(name):
-    spec = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture
@@ -111,7 +103,7 @@ def test_a_fold_of_another_dataset_is_refused(dataset):
     folder, _ = dataset
     fold = pd.DataFrame({"utt": ["toy/c0", "other/x"], "split": ["train", "train"]})
     write_tsv(folder / "fold1.tsv", fold)
-    with pytest.raises(InputError, match="2 train clips, of which 1"):
+    with pytest.raises(InputError, match="2 train clips, "):
         train_clips(folder / "manifest.tsv", folder / "fold1.tsv")
 
 

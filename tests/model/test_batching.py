@@ -11,7 +11,7 @@ from after_ser.model.batching import StepSchedule, length_batches
 LENGTHS = np.random.default_rng(0).uniform(0.3, 12, size=97)
 
 
-@hypothesis_settings(max_examples=50, deadline=None)
+@hypothesis_settings(max_examples=50)
 @given(
     st.lists(st.floats(0.1, 30), min_size=1, max_size=60),
     st.floats(1, 60),

@@ -1,24 +1,19 @@
 """The scripts of the backbone's rules, one after the other on toy data."""
 
-import importlib.util
 import json
 from pathlib import Path
 from types import SimpleNamespace
 
 import pandas as pd
 from selfsupervised_clips import ARCH, LENGTHS, write_clips, write_manifest
+from workflow_runs import script
 
 from after_ser.model.latents import Latents
 from after_ser.run.atomic import write_tsv
 
-SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
-
 
 def run(name, input_=None, output=None, **params):
-    spec = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    module.main(
+    script(name).main(
         SimpleNamespace(
             input=SimpleNamespace(**(input_ or {})),
             output=SimpleNamespace(**(output or {})),

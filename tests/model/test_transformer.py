@@ -143,7 +143,7 @@ def test_names_and_types_of_old_checkpoints_are_read(start):
     ("change", "message"),
     [
         ({"adapter_attn_dim": 16}, "attention adapters .adapter_attn_dim.; expected none"),
-        ({"hidden_act": "mish"}, "has the activation 'mish'; expected one of gelu"),
+        ({"hidden_act": "mish"}, "activation 'mish'; .*gelu"),
         ({"intermediate_size": 33}, "cannot load .*size mismatch"),
     ],
 )

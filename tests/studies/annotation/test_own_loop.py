@@ -4,14 +4,13 @@
 """
 
 import csv
-import importlib.util
 from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 from finetune_clips import CLASSES, SETTINGS, random_clips, write_latents, write_start
 from snakemake.iocontainers import Namedlist
-from workflow_runs import REPO
+from workflow_runs import script
 
 from after_ser.run.atomic import read_json, read_tsv, write_json, write_tsv
 from after_ser.select.budget import labelled_count
@@ -24,20 +23,12 @@ WHO = {"dataset": "own", "fold": "1", "init": "kmeans", "seed": "0", "start": "p
        "split": "own", "strategy": "entropy", "protocol": "people"}  # fmt: skip
 
 
-def script(name):
-    path = REPO / f"workflow/scripts/{name}.py"
-    spec = importlib.util.spec_from_file_location(f"script_{name}", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
-
-
 MAINS = {}
 
 
 def job(name, given, out, params, **wildcards):
     """Run one script as Snakemake would, with its files, params and wildcards."""
-    main = MAINS.setdefault(name, script(name))
+    main = MAINS.setdefault(name, script(name).main)
     lists = {
         "input": {key: str(value) for key, value in given.items()},
         "output": {key: str(value) for key, value in out.items()},

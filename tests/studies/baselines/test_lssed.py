@@ -47,14 +47,13 @@ def test_weights_load_and_a_classifier_of_other_classes_stays_new(tmp_path, clip
     save_file(network.state_dict(), tmp_path / "model.safetensors")
     given = {"weights": str(tmp_path), "learning_rate": 1e-12}
     result = fitted(clips, given)
-    assert result.notes == [
-        "starts from given weights, but for the classifier, which has other classes"
-    ]
+    (note,) = result.notes
+    assert note.startswith("starts from given weights, but for the classifier")
     torch.testing.assert_close(
         result.model.network.stem[0].weight, network.stem[0].weight, rtol=0, atol=1e-6
     )
     assert fitted(clips, given, [*CLASSES, "happy"]).notes == ["starts from given weights"]
-    with pytest.raises(InputError, match="lssed: weights: .* does not fit .* in .* tensors"):
+    with pytest.raises(InputError, match="lssed: weights: .*does not fit"):
         fitted(clips, {**given, "width": 0.25})
     (tmp_path / "model.safetensors").write_bytes(b"\x80\x04pickle")
     with pytest.raises(InputError, match="is not readable as safetensors"):
@@ -63,12 +62,12 @@ def test_weights_load_and_a_classifier_of_other_classes_stays_new(tmp_path, clip
 
 @pytest.mark.parametrize("width", [0.1, 0.0])
 def test_a_width_that_four_kernels_cannot_share_is_named(clips, width):
-    with pytest.raises(InputError, match=f"width is {width}; expected a multiple of 0.0625"):
+    with pytest.raises(InputError, match=f"width is {width}; .*0.0625"):
         fitted(clips, {"width": width})
 
 
 def test_one_segment_is_too_little_and_two_are_enough(clips):
-    with pytest.raises(InputError, match="train has one segment, of clip0-000; expected two"):
+    with pytest.raises(InputError, match="one segment, of clip0-000"):
         fitted(clips[:1], {})
     result = fitted(clips[:2], {})
     assert predict(result.model, clips[:1]).shape == (1, 3)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import yaml
 from baseline_clips import CLASSES, unknown, write_clips
+from refusals import refused
 from workflow_runs import (
     REPO,
     beyond_summaries,
@@ -109,8 +110,8 @@ def test_without_a_version_every_change_of_the_file_is_another_method(tmp_path):
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("OPTIONS = dict(a=1)\n", "OPTIONS in line 1 is computed; expected plain values"),
-        ("OPTIONS = [1]\n", "OPTIONS is no dict; expected option name to default"),
+        ("OPTIONS = dict(a=1)\n", "OPTIONS in line 1 is computed"),
+        ("OPTIONS = [1]\n", "OPTIONS is no dict"),
         ("def fit(:\n", "line 1 is no Python"),
     ],
 )
@@ -125,7 +126,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, source, message):
 def test_a_file_without_predict_is_refused(tmp_path):
     path = tmp_path / "own.py"
     path.write_text("def fit(): ...\n")
-    with pytest.raises(InputError, match="there is no function predict in .*own.py"):
+    with pytest.raises(InputError, match="function predict .*own.py"):
         load(str(path))
 
 
@@ -139,50 +140,48 @@ def test_a_dotted_module_is_a_method_too():
 @pytest.mark.parametrize(
     ("baselines", "message"),
     [
-        ({"b": {"method": "glamm"}}, 'no method "glamm"; did you mean "glam"?'),
-        ({"b": {"method": "nowhere/x.py"}}, 'no method "nowhere/x.py"; expected one of light'),
-        ({"b": {}}, 'key "method" is missing in baselines.b'),
-        ({"b": {"method": "glam", "epoch": 3}}, 'no option "epoch"; did you mean "epochs"?'),
-        ({"b": {"method": "glam", "epochs": 0}}, "epochs: 0; expected a whole number above 0"),
-        ({"b": {"method": "glam", "epochs": 2.5}}, "epochs: 2.5; expected a whole number"),
-        ({"b": {"method": "glam", "patience": -1}}, "patience: -1; expected a whole number"),
-        ({"b": {"method": "glam", "mixup": -0.5}}, "mixup: -0.5; expected a number, 0 or above"),
-        ({"b": {"method": "light_sernet", "loss": "mse"}}, "expected one of focal, cross_entropy"),
+        ({"b": {"method": "glamm"}}, '"glamm" … "glam"'),
+        ({"b": {"method": "nowhere/x.py"}}, '"nowhere/x.py" … light'),
+        ({"b": {}}, '"method" … baselines.b'),
+        ({"b": {"method": "glam", "epoch": 3}}, '"epoch" … "epochs"'),
+        ({"b": {"method": "glam", "epochs": 0}}, "epochs: 0; … above 0"),
+        ({"b": {"method": "glam", "epochs": 2.5}}, "epochs: 2.5; … whole number"),
+        ({"b": {"method": "glam", "patience": -1}}, "patience: -1; … whole number"),
+        ({"b": {"method": "glam", "mixup": -0.5}}, "mixup: -0.5; … 0 or"),
+        ({"b": {"method": "light_sernet", "loss": "mse"}}, "mse … focal, cross_entropy"),
         ({"b": {"method": "light_sernet", "widths": []}}, "widths: []; expected a list"),
         ({"b": {"method": "light_sernet", "widths": [0]}}, "widths: [0]; expected a list"),
-        ({"AFTER": {"method": "glam"}}, "rows.AFTER: this is also the name of a baseline"),
+        ({"AFTER": {"method": "glam"}}, "rows.AFTER: … baseline"),
     ],
 )
 def test_mistakes_in_baselines_are_named_on_one_line(baselines, message):
-    with pytest.raises(InputError) as caught:
+    with refused(message):
         resolved(with_baselines(baselines))
-    assert message in str(caught.value) and "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"rows": {"A": {"arm": "after"}}}, "rows.A: arm given; expected either baseline or arm"),
-        ({"rows": {"A": {"baseline": "x"}}}, 'rows.A: there is no baseline "x"'),
+        ({"rows": {"A": {"arm": "after"}}}, "rows.A: … baseline or arm"),
+        ({"rows": {"A": {"baseline": "x"}}}, 'rows.A: … "x"'),
         ({"rows": {"A": {"arm": "aftr", "budget": 0.25}}}, 'there is no arm "aftr"'),
-        ({"rows": {"A": {"arm": "after", "budget": 0.3}}}, "rows.A: 0.3 is not in budget"),
-        ({"datasets": {"M": "mergd"}}, 'datasets.M: there is no dataset "mergd"; did you mean'),
-        ({"reference": "AFTR"}, 'reference: there is no row "AFTR"; did you mean "AFTER"?'),
+        ({"rows": {"A": {"arm": "after", "budget": 0.3}}}, "rows.A: 0.3"),
+        ({"datasets": {"M": "mergd"}}, 'datasets.M: … "mergd"'),
+        ({"reference": "AFTR"}, 'reference: … "AFTR" … "AFTER"'),
     ],
 )
 def test_mistakes_in_table_3_are_named_on_one_line(change, message):
     config = tiny()
     config["tables"]["table3"] |= change
-    with pytest.raises(InputError) as caught:
+    with refused(message):
         resolved(config)
-    assert message in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_arms_of_different_splits_are_not_set_side_by_side():
     config = tiny()
     config["arms"]["other"] = {**config["arms"]["after"], "split": "released"}
     config["tables"]["table3"]["rows"]["other"] = {"arm": "other", "budget": 0.25}
-    with pytest.raises(InputError, match="AFTER and other are arms of different splits"):
+    with pytest.raises(InputError, match="AFTER and other .*splits"):
         resolved(config)
 
 

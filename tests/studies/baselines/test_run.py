@@ -72,8 +72,8 @@ def test_a_method_sees_no_label_and_no_rating_of_what_it_scores():
 @pytest.mark.parametrize(
     ("probs", "message"),
     [
-        (np.ones((1, 2)) / 2, "shape (1, 2); expected (1, 3)"),
-        (np.array([[0.5, 0.5, 0.5]]), "add up to 1.5; expected 1"),
+        (np.ones((1, 2)) / 2, "(1, 2); expected (1, 3)"),
+        (np.array([[0.5, 0.5, 0.5]]), "add up to 1.5"),
         (np.array([[np.nan, 0.5, 0.5]]), "negative, NaN or infinite"),
         (np.array([[-0.5, 1.0, 0.5]]), "negative, NaN or infinite"),
     ],
@@ -86,7 +86,7 @@ def test_what_are_no_probabilities_is_refused(probs, message):
 
 def test_a_history_without_its_columns_is_refused():
     bad = Fitted(None, pd.DataFrame({"epoch": [1]}), 1, 1)
-    with pytest.raises(InputError, match="history has the columns epoch; expected epoch, train"):
+    with pytest.raises(InputError, match="columns epoch; expected epoch, train"):
         run(method(history=bad), read_clips(FOLD, MANIFEST, CLASSES))
 
 
@@ -138,7 +138,7 @@ def test_patience_stops_and_0_never_does():
 
 def test_a_loss_that_is_not_finite_stops_in_one_line():
     model = torch.nn.Linear(1, 1)
-    with pytest.raises(InputError, match="baseline x: the loss is nan at step 1"):
+    with pytest.raises(InputError, match="baseline x: .*nan at step 1"):
         fit_epochs(
             model, torch.optim.SGD(model.parameters()), name="x", epochs=1, patience=0,
             batches=lambda epoch: [0], loss=lambda batch: model.weight.sum() * torch.nan,
@@ -180,6 +180,6 @@ def test_egemaps_with_one_class_or_one_speaker_says_what_it_did(tmp_path):
     given = {"classes": CLASSES, "settings": dict(registered("egemaps_svm").options), "seed": 0}
     low = method.fit(clips[::2], clips[::2], device="cpu", **given)
     assert method.predict(low.model, clips).tolist() == [[1, 0, 0]] * 8
-    assert low.notes == ["train has one class only, which is predicted everywhere"]
+    assert len(low.notes) == 1 and "one class only" in low.notes[0]
     alone = [clip for clip in clips if clip.speaker == "s0"]
     assert "one speaker" in method.fit(alone, alone, device="cpu", **given).notes[0]

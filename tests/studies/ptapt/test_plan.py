@@ -3,9 +3,9 @@
 import copy
 
 import pytest
+from refusals import refused
 from workflow_runs import beyond_summaries, pending, resolved, tiny, write_config
 
-from after_ser.core.errors import InputError
 from after_ser.judge.grid import cells
 
 FIRST = {
@@ -46,17 +46,13 @@ def change(config, path, value):
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        ("arms/ptapt/schedule", "iterative", "expected schedule oneshot, at budget 1.0"),
-        (
-            "tables/table4/columns",
-            {"P-TAPT": "ptapt"},
-            "table4: ptapt at 0.5, but its start p-tapt",
-        ),
+        ("arms/ptapt/schedule", "iterative", "schedule oneshot, at budget 1.0"),
+        ("tables/table4/columns", {"P-TAPT": "ptapt"}, "table4: ptapt at 0.5,"),
         ("protocols/paper/oracle", {"label_noise": 0.1}, "whose oracle never errs"),
         ("tapt/p-tapt/first_stage", None, "first_stage belongs to objective p-tapt"),
         ("tapt/tapt/first_stage", FIRST, "first_stage belongs to objective p-tapt"),
-        ("tapt/p-tapt/first_stage/checkpoint", "w.pt", "exactly one of checkpoint and scratch"),
-        ("tapt/p-tapt/first_stage/scratch", None, "exactly one of checkpoint and scratch"),
+        ("tapt/p-tapt/first_stage/checkpoint", "w.pt", "one of checkpoint and scratch"),
+        ("tapt/p-tapt/first_stage/scratch", None, "one of checkpoint and scratch"),
         ("tapt/p-tapt/first_stage/cluster", [2], 'unknown key "cluster"'),
         ("tapt/p-tapt/objective", "p-tapt+eq1", "tapt.p-tapt: pre-training: objective"),
         ("tapt/tapt/objective", "eq3", "tapt.tapt: pre-training: objective 'eq3'"),
@@ -65,19 +61,18 @@ def change(config, path, value):
         (
             "tables/tapt_sessions/arms",
             {"a": "ft-rounds", "b": "ptapt"},
-            "is iterative; expected one-shot",
+            "ft-rounds … expected one-shot",
         ),
         ("tables/tapt_sessions/arms", {"a": "vft", "b": "nobody"}, 'no arm "nobody"'),
-        ("budget", [0.1, 0.25, 0.5], "tables.tapt_sessions: 1.0 is not in budget"),
+        ("budget", [0.1, 0.25, 0.5], "tables.tapt_sessions: 1.0 "),
     ],
 )
 def test_mistakes_are_named_on_one_line(path, value, message):
     config = with_ptapt()
     resolved(config)
     change(config, path, value)
-    with pytest.raises(InputError) as caught:
+    with refused(message):
         resolved(config)
-    assert message in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_the_defaults_of_the_first_stage_are_the_authors():

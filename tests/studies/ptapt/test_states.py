@@ -1,7 +1,6 @@
 """P-TAPT, stage 1: the encoder's sizes, fairseq's names, training, and what it may read."""
 
 import argparse
-import importlib.util
 import json
 import os
 from collections import Counter
@@ -13,6 +12,7 @@ import pytest
 import torch
 from ptapt_clips import CLASSES, GIVEN, SEED, states_settings, write_dataset, write_emotions
 from stopped_training import stop_at, terminate
+from workflow_runs import script
 
 from after_ser.core.errors import InputError
 from after_ser.core.seeding import rng
@@ -24,7 +24,6 @@ from after_ser.studies.ptapt.states import EmotionStates, load_states
 from after_ser.studies.ptapt.train import train_states
 from after_ser.studies.ptapt.wav2vec import LARGE, Aggregator, Features, Shape, Wav2Vec
 
-SCRIPTS = Path(__file__).parents[3] / "workflow" / "scripts"
 CPU = torch.device("cpu")
 SAME = ("states.safetensors", "states.json", "history.tsv")
 STOPS = (5, 6)  # of 9 steps
@@ -310,13 +309,6 @@ def test_only_clips_and_labels_of_train_are_read(tmp_path, monkeypatch):
     assert stage("swapped") != honest, "the labels of train are read"
     known = train_labels(tmp_path / "manifest.tsv", tmp_path / "fold1.tsv")
     assert not known.keys() & {clip.utt for clip in held_out} and len(known) == 7
-
-
-def script(name):
-    spec = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_exactly_one_of_checkpoint_and_scratch():

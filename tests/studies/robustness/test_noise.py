@@ -175,4 +175,4 @@ def test_outliers_are_compared_with_random_by_fold_and_seed():
     assert table.number(row["mean"], "foreign", signed=True) in result.lines(shown)[1]
     assert len(result.lines(pick(result.cells, "FT", "20 %", "foreign"))) == 1, "random itself"
     assert pick(result.cells, "the whole pool", "10 %", "foreign")["mean"] == pytest.approx(5.0)
-    assert "put into train on purpose: 5 % near-duplicates" in result.shown("md")
+    assert "5 % near-duplicates" in result.shown("md")
