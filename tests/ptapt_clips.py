@@ -7,8 +7,8 @@ import soundfile
 from selfsupervised_clips import write_manifest
 
 from after_ser.learn.tapt.clips import Clip
+from after_ser.learn.tapt.config import FirstStage
 from after_ser.run.atomic import read_tsv, write_tsv
-from after_ser.studies.ptapt.settings import StatesSettings
 
 CLASSES = ["anger", "sad"]
 SEED = ("ptapt", "toy", 1, 0)
@@ -22,8 +22,8 @@ GIVEN = {
 }
 
 
-def states_settings(**changes) -> StatesSettings:
-    return StatesSettings.of({**GIVEN, **changes})
+def states_settings(**changes) -> FirstStage:
+    return FirstStage(**GIVEN | changes)
 
 
 def write_emotions(folder: Path, count: int = 10) -> tuple[list[Clip], dict[str, str]]:

@@ -146,7 +146,7 @@ def test_audio_of_another_rate_is_refused(clips, tmp_path):
         ({"objective": "eq4"}, "eq4"),
         ({"precision": "fp16"}, "fp16"),
         ({"mask_share": 1.5}, "mask_share"),
-        ({"lr": 1}, "unknown setting lr"),
+        ({"lr": 1}, 'unknown key "lr"'),
     ],
 )
 def test_wrong_settings_are_named(change, said):

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from after_ser.learn.tapt.clips import corpus_clips
-from after_ser.learn.tapt.settings import SCRATCH_DEFAULTS, PretrainSettings
+from after_ser.learn.tapt.settings import PretrainSettings
 from after_ser.learn.tapt.train import pretrain
 from after_ser.learn.tapt.validation import hold_out
 from after_ser.model.save import write_origin
@@ -11,13 +11,15 @@ from after_ser.run.atomic import write_text
 from after_ser.run.environment import gpus_per_pretraining
 from after_ser.run.script import run_script
 
+GUMBEL_END = 0.5  # the quantiser's temperature falls to this, as in wav2vec 2.0's recipe
+
 
 def main(snakemake):
     p = snakemake.params
     settings = {
         key: value for key, value in p.settings.items() if key not in ("seed", "validation_share")
     }
-    settings["accumulation"] = snakemake.resources.accumulation
+    settings |= {"accumulation": snakemake.resources.accumulation, "gumbel_end": GUMBEL_END}
     out = Path(snakemake.output.weights).parent
     clips = corpus_clips(snakemake.input.manifests, p.corpora, p.use)
     seed = ("backbone", int(p.seed))
@@ -26,7 +28,7 @@ def main(snakemake):
         start=p.arch,
         clips=learnt,
         validation=held_out,
-        settings=PretrainSettings.of(settings, **SCRATCH_DEFAULTS),
+        settings=PretrainSettings.of(settings),
         seed=seed,
         out_folder=out,
         state_folder=p.state,

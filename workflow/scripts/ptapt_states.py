@@ -3,10 +3,9 @@
 from pathlib import Path
 
 from after_ser.learn.tapt.clips import train_clips
+from after_ser.learn.tapt.config import FirstStage
 from after_ser.run.script import run_script
-from after_ser.studies.ptapt.labels import train_labels
-from after_ser.studies.ptapt.settings import StatesSettings
-from after_ser.studies.ptapt.train import train_states
+from after_ser.studies.ptapt.train import train_labels, train_states
 
 
 def main(snakemake):
@@ -15,7 +14,7 @@ def main(snakemake):
         clips=train_clips(given.manifest, given.fold),
         labels=train_labels(given.manifest, given.fold),
         classes=list(p.classes),
-        settings=StatesSettings.of(p.settings),
+        settings=FirstStage.model_validate(dict(p.settings)),
         seed=("ptapt", p.dataset, int(p.fold), int(p.seed)),
         out_folder=Path(snakemake.output.weights).parent,
         state_folder=p.state,

@@ -49,6 +49,9 @@ class Settings(BaseModel):
         return given
 
 
+_Model = TypeVar("_Model", bound=Settings)
+
+
 def key(default: Any, meaning: str, example: Any = None) -> Any:
     """Return a key with its default (... if it must be given), its meaning and an example."""
     if isinstance(default, type):  # a mapping of its own, with its own defaults
@@ -101,11 +104,16 @@ def filled(model: type[Settings], given: Any, where: str, of: str = "config") ->
     where: its place, "" for the top; of: the file, as errors call it. Raises InputError with one
     line.
     """
+    whole = parsed(model, given, where, of).model_dump(warnings=False)
+    return dict(_overlaid(given, whole))
+
+
+def parsed(model: type[_Model], given: Any, where: str, of: str) -> _Model:
+    """Return `given` as a `model`; raises InputError as `filled` does."""
     try:
-        whole = model.model_validate(given).model_dump(warnings=False)
+        return model.model_validate(given)
     except ValidationError as error:
         raise InputError(f"{of}: {described(error, given, where)}") from None
-    return dict(_overlaid(given, whole))
 
 
 def _overlaid(given: Any, whole: Any) -> Any:

@@ -16,12 +16,12 @@ from workflow_runs import script
 
 from after_ser.core.errors import InputError
 from after_ser.core.seeding import rng
+from after_ser.learn.tapt.config import FirstStage
 from after_ser.run.atomic import read_tsv
 from after_ser.studies.ptapt import train
 from after_ser.studies.ptapt.fairseq import load_wav2vec
-from after_ser.studies.ptapt.labels import train_labels
 from after_ser.studies.ptapt.states import EmotionStates, load_states
-from after_ser.studies.ptapt.train import train_states
+from after_ser.studies.ptapt.train import learning_rate, train_labels, train_states
 from after_ser.studies.ptapt.wav2vec import LARGE, Aggregator, Features, Shape, Wav2Vec
 
 CPU = torch.device("cpu")
@@ -219,7 +219,7 @@ def test_a_loaded_cnn_is_frozen_and_the_rest_is_trained(emotions, tmp_path):
     path = write_fairseq(tmp_path / "w.pt", fairseq_state())
     given = {key: value for key, value in GIVEN.items() if key != "scratch"}
     before = load_wav2vec(path).state_dict()
-    settings = train.StatesSettings.of({**given, "checkpoint": str(path)})
+    settings = FirstStage(**given, checkpoint=str(path))
     train_states(*emotions, CLASSES, settings, SEED, tmp_path / "out", tmp_path / "state", "cpu")
     after = load_states(tmp_path / "out").encoder.state_dict()
     changed = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
@@ -311,17 +311,10 @@ def test_only_clips_and_labels_of_train_are_read(tmp_path, monkeypatch):
     assert not known.keys() & {clip.utt for clip in held_out} and len(known) == 7
 
 
-def test_exactly_one_of_checkpoint_and_scratch():
-    with pytest.raises(InputError, match="exactly one of checkpoint and scratch"):
-        states_settings(checkpoint="w.pt")
-    with pytest.raises(InputError, match="exactly one of checkpoint and scratch"):
-        train.StatesSettings.of({})
-
-
 def test_one_clip_is_too_few(emotions, tmp_path):
     clips, labels = emotions
     with pytest.raises(InputError, match="1 train clip"):
         train_states(
             clips[:1], labels, CLASSES, states_settings(), SEED, tmp_path, tmp_path / "s", "cpu"
         )
-    assert np.isfinite(states_settings().rate(0))
+    assert np.isfinite(learning_rate(states_settings(), 0))

@@ -22,10 +22,12 @@ from after_ser.core.seeding import derive_seed, rng
 from after_ser.learn.losses import class_weights
 from after_ser.learn.stopping import EarlyStopping
 from after_ser.learn.tapt.clips import Clip
+from after_ser.learn.tapt.config import FirstStage
+from after_ser.learn.tapt.settings import scheduled_rate
 from after_ser.learn.training import Row, Training, gradients_of
 from after_ser.model.geometry import SAMPLE_RATE
 from after_ser.model.save import file_sha256
-from after_ser.run.atomic import write_json, write_tsv
+from after_ser.run.atomic import read_tsv, write_json, write_tsv
 from after_ser.run.device import choose_device, device_name, make_deterministic, set_threads
 from after_ser.run.lock import exclusive
 from after_ser.run.progress import Progress
@@ -33,20 +35,21 @@ from after_ser.run.termination import Termination
 from after_ser.run.timing import Stopwatch
 from after_ser.studies.ptapt.audio import Audio
 from after_ser.studies.ptapt.fairseq import load_wav2vec
-from after_ser.studies.ptapt.settings import StatesSettings
 from after_ser.studies.ptapt.states import EmotionStates, save_states
 from after_ser.studies.ptapt.wav2vec import Shape, Wav2Vec
 
 HISTORY = "history.tsv"
 TIMING = "timing.json"
 STEP_NAME = "ptapt_states"
+#: Settings that do not decide the result, and the checkpoint's path: its content does.
+NOT_READ = {"checkpoint", "checkpoint_every", "clusters", "iterations"}
 
 
 def train_states(
     clips: Sequence[Clip],
     labels: Mapping[str, str],
     classes: Sequence[str],
-    settings: StatesSettings,
+    settings: FirstStage,
     seed: tuple[str | int, ...],
     out_folder: str | os.PathLike[str],
     state_folder: str | os.PathLike[str],
@@ -88,7 +91,7 @@ class _StatesTraining:
         clips: list[Clip],
         labels: Mapping[str, str],
         classes: list[str],
-        settings: StatesSettings,
+        settings: FirstStage,
         seed: tuple[str | int, ...],
         device: torch.device,
     ) -> None:
@@ -113,7 +116,7 @@ class _StatesTraining:
         """Return everything that decides the result, so that no other's state is taken up."""
         return {
             "format": 2,  # of what a step draws and `Training.state` holds
-            "settings": self.settings.identity(),
+            "settings": self.settings.model_dump(exclude=NOT_READ),
             "origin": self.origin,
             "classes": self.classes,
             "seed": list(self.seed),
@@ -134,7 +137,7 @@ class _StatesTraining:
             gradients=self._gradients,
             measure=self._measure,
             stopping=EarlyStopping(),
-            rate=lambda epoch, step: settings.rate(step),
+            rate=lambda epoch, step: learning_rate(settings, step),
             progress=progress,
         )
 
@@ -205,13 +208,34 @@ class _StatesTraining:
         write_tsv(out / HISTORY, pd.DataFrame(training.history))
 
 
-def _model(settings: StatesSettings, classes: list[str], seed: int) -> EmotionStates:
+def train_labels(
+    manifest_tsv: str | os.PathLike[str], fold_tsv: str | os.PathLike[str]
+) -> dict[str, str]:
+    """Return the label of every train clip of the fold, and of no other."""
+    fold = read_tsv(fold_tsv)
+    wanted = set(fold.loc[fold["split"] == "train", "utt"])
+    manifest = read_tsv(manifest_tsv)
+    rows = manifest[manifest["utt"].isin(wanted)]
+    if len(rows) != len(wanted) or rows.empty:
+        raise InputError(
+            f"p-tapt: {fold_tsv} has {len(wanted)} train clips, of which {len(rows)} are in "
+            f"{manifest_tsv}; expected all of them and at least one"
+        )
+    return dict(zip(rows["utt"], rows["label"], strict=True))
+
+
+def learning_rate(settings: FirstStage, step: int) -> float:
+    """Return the rate of `step` (from 0): linear warm-up, flat, linear to zero."""
+    warmup = int(settings.warmup * settings.steps)
+    return scheduled_rate(step, settings.learning_rate, settings.steps, warmup, settings.flat)
+
+
+def _model(settings: FirstStage, classes: list[str], seed: int) -> EmotionStates:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if settings.checkpoint:
             return EmotionStates(load_wav2vec(settings.checkpoint), classes, freeze_features=True)
-        assert settings.scratch is not None
-        shape = Shape(settings.scratch["channels"], tuple(settings.scratch["aggregator"]))
+        shape = Shape(settings.scratch.channels, tuple(settings.scratch.aggregator))
         return EmotionStates(Wav2Vec(shape), classes, freeze_features=False)
 
 
