@@ -39,7 +39,7 @@ rule merge_corpora:
     resources:
         **REQUESTS.of("merge_corpora"),
     params:
-        method_version="merge-1",
+        method_version="merge-2",
         corpora=lambda w: MEMBERS[w.dataset],
         layouts=lambda w: {
             c: CONFIG["corpora"][c]["layout"] for c in MEMBERS[w.dataset]
@@ -49,6 +49,9 @@ rule merge_corpora:
         max_rejected_share=lambda w: {
             c: CONFIG["corpora"][c]["max_rejected_share"] for c in MEMBERS[w.dataset]
         },
+        exact_names=lambda w: [
+            c for c in MEMBERS[w.dataset] if CONFIG["corpora"][c]["exact_names"]
+        ],
         classes=CONFIG["classes"],
     message:
         "Merging the corpora of {wildcards.dataset}"

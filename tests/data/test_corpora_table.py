@@ -8,6 +8,7 @@ import pytest
 from corpora_trees import touch_clips
 
 from after_ser.core.errors import InputError
+from after_ser.data.corpora.folder import Folder
 from after_ser.data.corpora.table import Table
 
 
@@ -86,3 +87,62 @@ def test_missing_table(root: Path) -> None:
 def test_a_folder_without_its_table_is_named(root: Path) -> None:
     with pytest.raises(InputError, match=r"metadata\.csv"):
         list(Table().scan(root, {}))
+
+
+@pytest.mark.parametrize(
+    ("header", "column", "meant"),
+    [
+        ("path,Speaker ID,speaker,emotion", "emotion", "label"),
+        ("path,speaker,Emotion", "emotion", "label"),
+        ("path,speaker,labels", "labels", "label"),
+        ("path,speaker,Sex", "sex", "gender"),
+        ("path,speaker,Session_ID", "session_id", "session"),
+    ],
+)
+def test_a_column_that_is_not_read_is_named_with_the_one_it_may_be(
+    root: Path, capsys: pytest.CaptureFixture, header: str, column: str, meant: str
+) -> None:
+    cells = ["a/one.wav", *["x"] * header.count(",")]
+    scan(root, f"{header}\n{','.join(cells)}\n")
+    notice = capsys.readouterr().err
+    assert repr(column) in notice and f"call it {meant}" in notice
+
+
+def test_nothing_is_said_where_every_column_is_read(
+    root: Path, capsys: pytest.CaptureFixture
+) -> None:
+    scan(root, "path,speaker,label\na/one.wav,x,anger\nb/one.wav,x,sad\n"
+               "\"a/zwei, drei.flac\",x,sad\n")  # fmt: skip
+    assert not capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sep=;\npath;speaker\na/one.wav;x\n",
+        "path;speaker;;\na/one.wav;x;;\n",
+        "path;speaker\r\na/one.wav;x;;;\r\n",
+        "path,speaker\na\\one.wav,x\n",
+        "SEP=\t\npath\tspeaker\t\na\\one.wav\tx\t\n",
+    ],
+)
+def test_tables_as_excel_and_windows_write_them(root: Path, text: str) -> None:
+    (clip,) = scan(root, text)
+    assert (clip.utt, clip.speaker, clip.path) == ("a/one", "x", root / "a/one.wav")
+
+
+def test_lines_are_counted_from_the_top_of_the_file(root: Path) -> None:
+    with pytest.raises(InputError, match="line 3 of"):
+        scan(root, "sep=;\npath;speaker\nnowhere.wav;x\n")
+
+
+def test_a_folder_names_other_tables_and_takes_its_own_in_any_case(
+    root: Path, capsys: pytest.CaptureFixture
+) -> None:
+    (root / "emotions.csv").write_text("path,label\na/one.wav,sad\n")
+    assert {clip.raw_label for clip in Folder().scan(root, {})} == {""}
+    assert "emotions.csv" in capsys.readouterr().err
+    (root / "Labels.csv").write_text("path,speaker,Emotion,label\na\\one.wav,Anna,x,sad\n")
+    labels = {clip.utt: (clip.speaker, clip.raw_label) for clip in Folder().scan(root, {})}
+    assert labels["a/one"] == ("Anna", "sad")
+    assert "'emotion'" in capsys.readouterr().err

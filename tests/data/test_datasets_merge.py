@@ -220,6 +220,7 @@ def test_script_reads_the_adapters_labels(tmp_path, monkeypatch):
                 labels={"mine": {"wut": "anger", "?": None}},
                 reserved={"berlin": ["09"]},
                 max_rejected_share={name: 0.05 for name in names},
+                exact_names=[],
                 classes=CLASSES,
             ),
             output=SimpleNamespace(manifest="manifest.tsv", dropped="dropped.tsv"),
@@ -240,3 +241,41 @@ def test_script_reads_the_adapters_labels(tmp_path, monkeypatch):
         "berlin/e": "label L is not used",
         "mine/w": "label ? is not used",
     }
+
+
+SPELLINGS = [
+    ("Ren\u00e9", "Rene\u0301"),  # composed and decomposed
+    ("Anna", "anna"),
+    ("Anna  B", "Anna B"),
+    ("\uff21nna", " Anna"),  # full-width letters, as a Japanese keyboard writes them
+    ("STRASSE", "Stra\u00dfe"),
+]
+
+
+@pytest.mark.parametrize(("first", "second"), SPELLINGS)
+@pytest.mark.parametrize("column", ["speaker", "session"])
+def test_two_spellings_of_a_name_are_one_person_or_session(first, second, column, capsys):
+    clips = corpus_manifest(*ALL)
+    clips[column] = [first, *[second] * (len(clips) - 1)]
+    manifest, _ = merge_corpora([part("emodb", clips)], CLASSES)
+    assert set(manifest[column]) == {f"emodb/{first}"}
+    notice = capsys.readouterr().err
+    assert "emodb" in notice and column in notice and repr(second) in notice
+    manifest, _ = merge_corpora([part("emodb", clips, exact_names=True)], CLASSES)
+    assert manifest[column].nunique() == 2 and not capsys.readouterr().err
+
+
+def test_a_reserved_speaker_is_reserved_in_every_spelling():
+    clips = corpus_manifest(*ALL)
+    clips["speaker"] = ["Anna", "anna", "Bob", "bob"][: len(clips)]
+    wider = pd.concat([clips, clips.assign(utt=clips["utt"] + "2", speaker="Cleo",
+                                           sha256=clips["sha256"] + "2")])  # fmt: skip
+    _, dropped = merge_corpora([part("emodb", wider, reserved=["anna"])], CLASSES)
+    held = dropped[dropped["reason"].str.contains("reserved")]
+    assert sorted(held["utt"]) == sorted(f"emodb/{utt}" for utt in clips["utt"][:2])
+
+
+@pytest.mark.parametrize("raw", [True, 2, "02"])
+def test_a_label_that_yaml_reads_as_something_else_is_to_be_quoted(raw):
+    with pytest.raises(InputError, match=f"emodb.labels.*{raw}.*quote"):
+        merge_corpora([part("emodb", ALL, labels={raw: "anger"})], CLASSES)

@@ -23,6 +23,7 @@ def main(snakemake):
             labels=params.labels.get(name) or {},
             reserved=params.reserved.get(name) or (),
             max_rejected_share=params.max_rejected_share[name],
+            exact_names=name in params.exact_names,
         )
         for name, manifest, rejected in paths
     ]

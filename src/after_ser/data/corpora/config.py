@@ -60,5 +60,10 @@ class Corpus(Settings):
         unset="unknown",
     )
     max_rejected_share: Share = key(
-        0.05, "stop where more than this share of the clips cannot be used"
+        0.05, "stop where more than this share of the clips cannot be used, copies not counted"
+    )
+    exact_names: bool = key(
+        False,
+        "take speakers or sessions whose names differ only in case, spaces or Unicode form as "
+        "different ones; else they are one, with a notice",
     )

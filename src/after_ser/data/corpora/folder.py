@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import unicodedata
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,8 +11,8 @@ from typing import Any, ClassVar
 
 from after_ser.core.errors import InputError
 from after_ser.data.corpora.base import Corpus, Utterance
-from after_ser.data.corpora.files import find_clips, is_file
-from after_ser.data.corpora.label_files import read_rows
+from after_ser.data.corpora.files import child, find_clips, is_file
+from after_ser.data.corpora.label_files import notice_unread, read_rows
 
 #: What libsndfile reads and people have.
 SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".au", ".w64", ".caf")
@@ -71,23 +72,50 @@ def _plain(path: Path) -> str:
     return unicodedata.normalize("NFC", path.as_posix())
 
 
+def _table(root: Path, options: Mapping[str, Any]) -> Path | None:
+    """Return the table of labels, None where there is none; others that may be meant are named."""
+    if "table" in options:
+        table = root / str(options["table"])
+        if not is_file(table):
+            raise InputError(f"layout folder: the table {table} is missing; expected a csv")
+        return table
+    named = child(root, "labels.csv")
+    if named is not None and is_file(named):
+        return named
+    others = sorted(
+        path.name
+        for path in root.iterdir()
+        if path.suffix.lower() in (".csv", ".tsv", ".xlsx", ".xls", ".ods", ".json")
+        and not path.name.startswith(".")
+    )
+    if others:
+        print(
+            f"notice: {root} has no labels.csv, so no clip has a label or a speaker; it has "
+            f"{', '.join(others[:5])} (options: {{table: {others[0]}}} reads that one, a csv)",
+            file=sys.stderr,
+        )
+    return None
+
+
 def _read_table(
     root: Path, options: Mapping[str, Any], names: Mapping[Path, str]
 ) -> dict[Path, dict[str, str]]:
-    table = root / str(options.get("table", "labels.csv"))
-    if not is_file(table):
-        if "table" in options:
-            raise InputError(f"layout folder: the table {table} is missing; expected a csv")
+    table = _table(root, options)
+    if table is None:
         return {}
     by_path = {os.path.realpath(path): path for path in names}
     by_name = {os.path.realpath(root / name): path for path, name in names.items()}
     rows: dict[Path, dict[str, str]] = {}
-    spellings: dict[str, str] = {}
-    for line, row in read_rows(table, "folder", ("path",), ", ".join(_COLUMNS), ",;\t"):
+    given = read_rows(table, "folder", ("path",), ", ".join(_COLUMNS), ",;\t")
+    notice_unread(table, given, _COLUMNS)
+    for line, row in given:
         where = f"layout folder: line {line} of {table}"
         wanted = unicodedata.normalize("NFC", row["path"])
-        candidates = (os.path.realpath(table.parent / text) for text in (row["path"], wanted))
-        path = next((by_path.get(path) or by_name.get(path) for path in candidates), None)
+        texts = (row["path"], wanted, wanted.replace("\\", "/"))
+        candidates = [os.path.realpath(table.parent / text) for text in texts]
+        path = next(
+            (known[one] for one in candidates for known in (by_path, by_name) if one in known), None
+        )
         if path is None:
             raise InputError(
                 f"{where}: there is no audio file {row['path']!r}; expected a path relative to "
@@ -98,13 +126,6 @@ def _read_table(
         if row.get("gender", "").lower() not in _GENDERS:
             raise InputError(
                 f"{where}: gender is {row['gender']!r}, expected female, male or nothing"
-            )
-        row["speaker"] = unicodedata.normalize("NFC", row.get("speaker", ""))
-        spelt = spellings.setdefault(row["speaker"].casefold(), row["speaker"])
-        if spelt != row["speaker"]:
-            raise InputError(
-                f"{where}: the speaker {row['speaker']!r} is called {spelt!r} further up; expected "
-                "one spelling of a name, since two would be two people"
             )
         rows[path] = row
     return rows

@@ -5,8 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import math
+import os
 import re
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 from after_ser.core.errors import InputError
@@ -36,17 +40,23 @@ def read_rows(
     """Return (line number, column -> stripped value) of every row with content of a CSV file.
 
     Columns are compared in lower case, as the result has them. The delimiter is
-    the one of `delimiters` that the header has most of. A row that is too short has "" at its end.
+    the one of `delimiters` that the header has most of. A row that is too short has "" at its end,
+    separators at the end of lines are no columns, and Excel's first line `sep=;` is no header.
     Raises InputError for a missing or repeated column, a row with more fields than the header,
     and what is no CSV (e.g. binary).
     """
     text = read_text(path, layout, expected)
+    skipped = 0
+    if re.match(r"sep=.\r?\n", text, re.I):
+        skipped, text = 1, text.partition("\n")[2]
     header_line = text.partition("\n")[0]
     delimiter = max(delimiters, key=header_line.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     rows = []
     try:
         header = [column.strip().lower() for column in next(reader, [])]
+        while header and not header[-1]:
+            header.pop()
         for column in required:
             if column.lower() not in header:
                 raise InputError(
@@ -59,20 +69,68 @@ def read_rows(
                     f"{expected}"
                 )
         for row in reader:
+            while len(row) > len(header) and not row[-1].strip():
+                row.pop()
             if len(row) > len(header):
                 raise InputError(
-                    f"layout {layout}: line {reader.line_num} of {path} has more fields than the "
-                    f"header's {len(header)}; quote values that hold the separator"
+                    f"layout {layout}: line {reader.line_num + skipped} of {path} has more fields "
+                    f"than the header's {len(header)}; quote values that hold the separator"
                 )
             if any(row):
                 values = [value.strip() for value in row] + [""] * (len(header) - len(row))
-                rows.append((reader.line_num, dict(zip(header, values, strict=True))))
+                rows.append((reader.line_num + skipped, dict(zip(header, values, strict=True))))
     except csv.Error as error:
         raise InputError(
-            f"layout {layout}: line {reader.line_num} of {path} is no CSV ({error}); "
+            f"layout {layout}: line {reader.line_num + skipped} of {path} is no CSV ({error}); "
             f"expected {expected}"
         ) from None
     return rows
+
+
+#: What columns are called in other tables.
+_ALSO_CALLED = {
+    "path": ("file", "filename", "file name", "filepath", "audio", "wav", "clip"),
+    "label": ("emotion", "emotions", "class", "category", "sentiment"),
+    "speaker": ("speaker id", "speakerid", "spk", "spkid", "subject", "actor", "talker"),
+    "session": ("session id", "recording", "dialogue"),
+    "gender": ("sex",),
+    "language": ("lang", "locale"),
+    "text_id": ("text", "sentence", "transcript", "utterance", "prompt"),
+}
+
+
+def notice_unread(
+    path: Path, rows: Sequence[tuple[int, Mapping[str, str]]], known: Sequence[str]
+) -> None:
+    """Name on stderr the columns that are not read, with the one that each may have been meant for.
+
+    The worst that can happen otherwise is that nobody has a speaker: then no fold keeps people
+    apart, and nothing says so.
+    """
+    header = list(rows[0][1]) if rows else []
+    missing = [column for column in known if column not in header]
+    unread = []
+    for column in header:
+        if not column or column in known:
+            continue
+        plain = re.sub(r"[\s_.-]+", " ", column)
+        meant = next((c for c in missing if plain in _ALSO_CALLED.get(c, ())), None)
+        meant = meant or next(iter(get_close_matches(plain, missing, n=1, cutoff=0.7)), None)
+        unread.append(f"{column!r}" + (f" (call it {meant} if it is that)" if meant else ""))
+    if unread:
+        print(
+            f"notice: {path}: columns that are not read: {', '.join(unread)}; "
+            f"read are {', '.join(known)}",
+            file=sys.stderr,
+        )
+
+
+def resolve_path(folder: Path, text: str) -> Path:
+    """Return the path that a table in `folder` names; of Windows, too, where that is meant."""
+    path = Path(os.path.abspath(folder / text))
+    if "\\" in text and not path.exists():
+        return Path(os.path.abspath(folder / text.replace("\\", "/")))
+    return path
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,12 @@ from typing import Any, ClassVar
 from after_ser.core.errors import InputError
 from after_ser.data.corpora.base import Corpus, Utterance
 from after_ser.data.corpora.files import check_root, find_clips, is_file
-from after_ser.data.corpora.label_files import number, read_rows
+from after_ser.data.corpora.label_files import (
+    notice_unread,
+    number,
+    read_rows,
+    resolve_path,
+)
 
 _REQUIRED = ("path", "speaker")
 _RATINGS = ("valence", "arousal", "dominance")
@@ -26,10 +31,10 @@ class Table(Corpus):
     Columns, in any order and case, separated by comma, semicolon or tab: `path` (relative to the
     table, or absolute) and `speaker`, which folds are made by; and, where known, `utt`, `session`,
     `gender` (female, male or empty), `language` (ISO 639-1), `text_id`, `label`, `valence`,
-    `arousal`, `dominance`. Other columns are not read. An empty label is a clip nobody has
-    labelled yet. Without `utt`, a clip is named by its path without suffix, which stays the same
-    when clips are added. There is no table of labels: class names are taken as they are, and the
-    config's `labels` maps others.
+    `arousal`, `dominance`. Other columns are not read, and named in a notice. An empty label is a
+    clip nobody has labelled yet. Without `utt`, a clip is named by its path without suffix, which
+    stays the same when clips are added. There is no table of labels: class names are taken as they
+    are, and the config's `labels` maps others.
     """
 
     layout = "csv"
@@ -56,6 +61,7 @@ class Table(Corpus):
         )
         if not rows:
             raise InputError(f"layout csv: {table} has no rows; expected one per clip")
+        notice_unread(table, rows, (*_REQUIRED, *_OPTIONAL))
         listed = set()
         for line, row in rows:
             utterance = _utterance(table, line, row)
@@ -69,7 +75,7 @@ def _utterance(table: Path, line: int, row: dict[str, str]) -> Utterance:
     for column in _REQUIRED:
         if not row[column]:
             raise InputError(f"{where}: {column} is empty, expected a value for every clip")
-    path = Path(os.path.abspath(table.parent / row["path"]))
+    path = resolve_path(table.parent, row["path"])
     if not is_file(path):
         raise InputError(
             f"{where}: there is no file {path}; expected an absolute path or one relative to "
@@ -79,7 +85,8 @@ def _utterance(table: Path, line: int, row: dict[str, str]) -> Utterance:
     if gender not in _GENDERS:
         raise InputError(f"{where}: gender is {gender!r}, expected female, male or nothing")
     ratings = {name: _number(row.get(name, ""), name, where) for name in _RATINGS}
-    without_suffix = Path(row["path"]).with_suffix("").as_posix().removeprefix("./").lstrip("/")
+    named = row["path"] if is_file(table.parent / row["path"]) else row["path"].replace("\\", "/")
+    without_suffix = Path(named).with_suffix("").as_posix().removeprefix("./").lstrip("/")
     return Utterance(
         utt=row.get("utt") or unicodedata.normalize("NFC", without_suffix),
         path=path,

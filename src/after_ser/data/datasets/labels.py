@@ -37,9 +37,11 @@ def label_table(
                 f"expected one of the classes {', '.join(classes)} or null"
             )
         if key not in table and key not in present:
+            quote = " (quote it: to YAML yes, no, on and off are true or false, 02 is 2)"
             raise InputError(
                 f"corpora.{corpus}.labels: no clip has the label {key!r}, "
                 f"expected one of {', '.join(sorted({*table, *present}))}"
+                f"{'' if isinstance(raw, str) and not raw.isdigit() else quote}"
             )
         table[key] = name
     return table

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,7 +39,8 @@ class CorpusPart:
     """One corpus of a dataset: its manifest and rejects (as read), and the config's say on it.
 
     `reserved` lists the speakers (as in the manifest, unprefixed) the backbone is pre-trained on,
-    or is "all". `audio_root` is the folder that the manifest's paths are relative to.
+    or is "all". With `exact_names` two spellings of a name are two speakers or sessions.
+    `audio_root` is the folder that the manifest's paths are relative to.
     """
 
     name: str
@@ -49,6 +52,33 @@ class CorpusPart:
     labels: Mapping[str, str | None] = field(default_factory=dict)
     reserved: Sequence[str] | str = ()
     max_rejected_share: float = 0.05
+    exact_names: bool = False
+
+
+def folded(name: str) -> str:
+    """Return a name without what its spellings may differ in: Unicode form, case, spaces."""
+    plain = unicodedata.normalize("NFKC", name).casefold()
+    return " ".join(unicodedata.normalize("NFKC", plain).split())
+
+
+def one_spelling(names: pd.Series, what: str) -> pd.Series:
+    """Return each name as it was first written, where others differ only as `folded` says.
+
+    Two spellings of a speaker would be two people, one in train and one in test. Prints a notice
+    of what (e.g. "corpus emodb: speaker") was taken together.
+    """
+    keys = names.map(folded)
+    first = names.groupby(keys, sort=False).transform("first")
+    together = {
+        key: list(spelt) for key, spelt in names.groupby(keys).unique().items() if len(spelt) > 1
+    }
+    if together:
+        listed = "; ".join(" = ".join(map(repr, spelt)) for spelt in together.values())
+        print(
+            f"notice: {what}: taken as one: {listed} (exact_names of the corpus keeps them apart)",
+            file=sys.stderr,
+        )
+    return first
 
 
 def merge_corpora(
@@ -56,7 +86,8 @@ def merge_corpora(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the dataset's manifest and what was dropped with the reason; `parts[0]` is the target.
 
-    Utterances, speakers and sessions are prefixed with their corpus. Rows keep the order of
+    Utterances, speakers and sessions are prefixed with their corpus; spellings of one name become
+    the first. Rows keep the order of
     `parts`, by utterance within a corpus. Dropped are, in this order of precedence: labels that
     are not used, speakers reserved for backbone pre-training, and copies with the same samples (the
     target's or first copy stays; copies with different labels all go). Every input row ends up
@@ -112,14 +143,18 @@ def _prepare(part: CorpusPart, classes: Sequence[str], unlabelled: bool) -> pd.D
     if unlabelled:
         table.setdefault("", None)
     root = Path(part.audio_root)
+    speakers, sessions = rows["speaker"], rows["session"]
+    if not part.exact_names:
+        speakers = one_spelling(speakers, f"corpus {part.name}: speaker")
+        sessions = one_spelling(sessions, f"corpus {part.name}: session")
     return rows.assign(
         corpus=part.name,
         utt=part.name + "/" + rows["utt"],
         path=[(root / path).as_posix() for path in rows["path"]],
         label=map_labels(rows, table, part.name),
-        reserved=_reserved(part, rows["speaker"]),
-        speaker=_prefixed(part.name, rows["speaker"]),
-        session=_prefixed(part.name, rows["session"]),
+        reserved=_reserved(part, rows["speaker"], speakers),
+        speaker=_prefixed(part.name, speakers),
+        session=_prefixed(part.name, sessions),
     )
 
 
@@ -127,8 +162,11 @@ def _prefixed(corpus: str, names: pd.Series) -> pd.Series:
     return (corpus + "/" + names).where(names != "", "")
 
 
-def _reserved(part: CorpusPart, speakers: pd.Series) -> pd.Series:
-    """Return which rows belong to speakers reserved for backbone pre-training."""
+def _reserved(part: CorpusPart, written: pd.Series, speakers: pd.Series) -> pd.Series:
+    """Return which rows belong to speakers reserved for backbone pre-training.
+
+    speakers: the rows' speakers in one spelling, where `written` has the corpus's own.
+    """
     if isinstance(part.reserved, str):
         if part.reserved != "all":
             raise InputError(
@@ -137,13 +175,13 @@ def _reserved(part: CorpusPart, speakers: pd.Series) -> pd.Series:
             )
         return pd.Series(True, index=speakers.index)
     wanted = [str(speaker) for speaker in part.reserved]
-    missing = sorted(set(wanted) - set(speakers))
+    missing = sorted(set(wanted) - set(written))
     if missing:
         raise InputError(
             f"corpus {part.name}: speaker {missing[0]!r} is reserved for backbone pre-training "
-            f"but has no clip; expected some of {', '.join(sorted(set(speakers)))}"
+            f"but has no clip; expected some of {', '.join(sorted(set(written)))}"
         )
-    return speakers.isin(wanted)
+    return speakers.isin(speakers[written.isin(wanted)])
 
 
 def _check_classes(

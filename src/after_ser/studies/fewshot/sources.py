@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from after_ser.core.errors import InputError
+from after_ser.data.datasets.merge import folded
 from after_ser.data.datasets.sampling import shuffled
 
 
@@ -79,7 +80,8 @@ def check_apart(
     names are.
     """
     for corpus, (rows, layout) in sources.items():
-        people = set(target["speaker"]) & set(rows["speaker"]) if layout == target_layout else set()
+        known = set(target["speaker"].map(folded)) if layout == target_layout else set()
+        people = {name for name in rows["speaker"] if folded(name) in known}
         if people:
             raise InputError(
                 f"fewshot: target speaker {min(people)} is in source {corpus} too, which is of "
