@@ -50,7 +50,7 @@ open: .venv/installed  ## EmoDB, RAVDESS, CREMA-D: make open CORPORA=<folder wit
 	$(BIN)/python -m after_ser report $$(basename $$config .yaml) --configfile $$config \
 	  $(ROOT) --cores $(CORES)
 
-open-full: .venv/installed  ## every strategy, switch, objective and noise on those corpora (about two hours)
+open-full: .venv/installed  ## every strategy, switch, objective and noise test on those corpora (about two hours)
 	$(SNAKEMAKE) --configfile config/open-full.yaml $(call GPUS,config/open-full.yaml) $(ROOT)
 	@$(BIN)/python -m after_ser report open-full --configfile config/open-full.yaml \
 	  $(ROOT) --cores $(CORES)
@@ -76,7 +76,7 @@ fewshot: .venv/installed  ## pre-finetuning for few-shot: make fewshot CORPORA=<
 	@$(BIN)/python -m after_ser report fewshot --configfile config/fewshot.yaml \
 	  $(ROOT) --cores $(CORES)
 
-export: .venv/installed  ## a model to take home: make export RUN=name [ARM= DATASET= FOLD= SEED= ROUND= OUT=folder]
+export: .venv/installed  ## write a trained model as a Hugging Face folder: make export RUN=name [ARM= DATASET= FOLD= SEED= ROUND= OUT=folder]
 	@$(BIN)/python -m after_ser export --run "$(RUN)" $(if $(ARM),--arm "$(ARM)") \
 	  $(if $(DATASET),--dataset "$(DATASET)") $(if $(FOLD),--fold "$(FOLD)") \
 	  $(if $(SEED_GIVEN),--seed "$(SEED)") $(if $(ROUND),--round "$(ROUND)") \
@@ -96,7 +96,7 @@ test-browser: .venv/installed  ## the labelling page in a real browser (apt may 
 	      chromium chromium-driver > /dev/null; }
 	$(BIN)/python -m pytest tests/browser -m browser
 
-test-own: .venv/installed  ## a run that asks people (on EmoDB where AFTER_SER_TEST_DATA has it; under 5 minutes)
+test-own: .venv/installed  ## a run labelled by people (on EmoDB where AFTER_SER_TEST_DATA has it; under 5 minutes)
 	$(BIN)/python -m pytest -m people tests/own
 
 test-slurm: .venv/installed  ## the workflow on a Slurm of the tests' own (root; some 10 minutes)
@@ -118,7 +118,7 @@ lint: .venv/installed  ## linters and types
 	for config in config/demo-full.yaml tests/config/own.yaml tests/config/fewshot.yaml; do \
 	  $(BIN)/snakemake --lint --configfile $$config || exit 1; done
 
-refresh: .venv/installed  ## look again at the corpora for changed audio or labels (ARGS='--configfile ...')
+refresh: .venv/installed  ## check the corpora for changed audio or labels (ARGS='--configfile ...')
 	$(SNAKEMAKE) $(ARGS) -R index_corpus --until index_corpus
 	$(SNAKEMAKE) $(ARGS)
 
@@ -134,10 +134,10 @@ lock-bench: .venv/installed  ## remake the pinned packages of make bench
 	build/lock/bin/pip freeze --all | grep -viE '^(pip|after[-_]ser)\b' | \
 	  grep -vxFf envs/requirements.txt > envs/requirements-bench.txt
 
-resume: .venv/installed  ## go on with an interrupted run: make resume [RUN=name] [ARGS='--configfile ...']
+resume: .venv/installed  ## continue an interrupted run: make resume [RUN=name] [ARGS='--configfile ...']
 	@$(BIN)/python -m after_ser resume $(if $(RUN),--run $(RUN)) $(ARGS)
 
-test-faults: .venv/installed  ## kill, fill the disk, cut files; then make resume (under 10 minutes)
+test-faults: .venv/installed  ## kill jobs, fill the disk, cut files, then resume (under 10 minutes)
 	$(BIN)/python -m pytest tests/faults -m faults
 
 soak: .venv/installed  ## random kills for MINUTES minutes: make soak [MINUTES=40] [KILLS=200] [SEED=0]
@@ -147,11 +147,11 @@ soak: .venv/installed  ## random kills for MINUTES minutes: make soak [MINUTES=4
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -r envs/requirements-bench.txt
 	touch $@
 
-bench: .venv/bench  ## speed beside what people use, an hour: make bench [CORPORA=<folder>] [ARGS=--quick]
+bench: .venv/bench  ## speed compared with common alternatives, an hour: make bench [CORPORA=<folder>] [ARGS=--quick]
 	@if [ -d "$$CORPORA_FOLDER" ]; then set -- --data "$$CORPORA_FOLDER"; fi; \
 	$(BIN)/python benchmarks/run.py "$$@" $(ARGS)
 
-plan: .venv/installed  ## what a run will cost, and did: make plan CONFIG=config/paper.yaml [GPUS=n] [CORES=n]
+plan: .venv/installed  ## what a run will cost, or did cost: make plan CONFIG=config/paper.yaml [GPUS=n] [CORES=n]
 	@$(BIN)/python -m after_ser plan $(or $(CONFIG),config/config.yaml) --cores $(CORES) \
 	  $(if $(filter command%,$(origin GPUS)),--gpus $(GPUS))
 

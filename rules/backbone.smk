@@ -1,4 +1,4 @@
-"""The pre-trained wav2vec 2.0: from the hub, a folder, or pre-trained here; and its latents.
+"""The pre-trained backbone (from the hub, a folder, or trained here) and its latents.
 
 REQUIRES for a scratch backbone, results/corpora/{corpus}/manifest.tsv of its own corpora
 MAKES results/{run}/backbone/{backbone}/ (a Hugging Face checkpoint folder),
@@ -7,7 +7,7 @@ MAKES results/{run}/backbone/{backbone}/ (a Hugging Face checkpoint folder),
 
 from after_ser.core.paths import CHECKPOINT, LATENTS
 
-# How each backbone is pre-trained that is made here, and on whose speech.
+# How each backbone trained here is pre-trained, and on which speech.
 PRETRAINING = {
     name: backbone["pretraining"]
     for name, backbone in CONFIG["backbones"].items()
@@ -145,6 +145,6 @@ rule pretrained_surprisal:
         method_version="pretrained-surprisal-1",
         options=step_settings.of_surprisal(CONFIG),
     message:
-        "What {wildcards.backbone} is surprised by in {wildcards.dataset} (ALPs)"
+        "Surprisal of {wildcards.backbone} on {wildcards.dataset} (for ALPs)"
     script:
         "../workflow/scripts/extract_surprisal.py"

@@ -26,7 +26,7 @@ rule download:
         plan=CONFIG["downloads"] or f"{workflow.basedir}/config/downloads.yaml",
         config={key: CONFIG[key] for key in ("corpora_root", "corpora")},
     message:
-        "Fetching the corpora that may be fetched"
+        "Downloading the open corpora"
     script:
         "../workflow/scripts/download.py"
 
@@ -52,7 +52,7 @@ rule synthesise_corpus:
         speakers=lambda w: CONFIG["corpora"][w.corpus]["synthetic"]["speakers"],
         seed=lambda w: CONFIG["corpora"][w.corpus]["synthetic"]["seed"],
     message:
-        "Writing synthetic speech in the release layout of {wildcards.corpus}"
+        "Synthesising speech in the release layout of {wildcards.corpus}"
     script:
         "../workflow/scripts/synthesise_corpus.py"
 

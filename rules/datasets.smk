@@ -113,6 +113,6 @@ rule audit_dataset:
         target=lambda w: CONFIG["datasets"][w.dataset]["target"],
         classes=CONFIG["classes"],
     message:
-        "Proving that no clip, duplicate or test speaker of {wildcards.dataset} is on two sides"
+        "Auditing the folds of {wildcards.dataset} for leaks"
     script:
         "../workflow/scripts/audit_dataset.py"

@@ -1,6 +1,6 @@
 """Scores of all cells, then the tables and figures that the config asks for.
 
-What a table or figure is made of and by stands in src/after_ser/judge/registry.py.
+src/after_ser/judge/registry.py says what each one reads and which function makes it.
 
 REQUIRES metrics.json and timing.json of every cell, and what judge/sources.py names
 MAKES results/{run}/{config.yaml,scores.tsv,times.tsv}, results/{run}/{tables,figures}/

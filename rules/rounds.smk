@@ -7,10 +7,10 @@ Rounds recurse over the small labelled-index files. Two jobs a round: `acquire` 
 let the oracle answer; `acquire_with_features` for strategies that see more than scores) and
 `fit_round` (train, score val, test and pool).
 
-A published query is frozen: a pool that is scored again, e.g. since its metrics.json was lost, asks
-nothing anew. What does is a change of settings.json, which holds all that scores depend on besides
-clips and labels. (It has to be a file: Snakemake does not look at the params of a job that an
-`ancient` input leads to from another job of the plan.)
+A published query is frozen: scoring a pool again, e.g. because its metrics.json was lost, makes no
+new query. A change of settings.json does, which has all that scores depend on besides clips and
+labels. (It has to be a file: Snakemake ignores changed params of a job if one of its `ancient`
+inputs comes from another job of the plan.)
 """
 
 from functools import partial
@@ -85,7 +85,7 @@ rule save_settings:
             CONFIG, w.protocol, w.backbone, w.start
         ),
     message:
-        "Settings that the scores of {wildcards.protocol}, {wildcards.start} depend on"
+        "Saving the settings that scores depend on: {wildcards.protocol}, {wildcards.start}"
     script:
         "../workflow/scripts/save_settings.py"
 
@@ -179,7 +179,7 @@ rule acquire_with_features:
         method_version="acquire-features-1",
         oracle=lambda w: CONFIG["protocols"][w.protocol]["oracle"],
     message:
-        "{wildcards.strategy} looks at the pool and chooses the clips of round {wildcards.round}"
+        "{wildcards.strategy} computes features and chooses the clips of round {wildcards.round}"
     script:
         f"{workflow.basedir}/workflow/scripts/acquire.py"
 

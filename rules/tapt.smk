@@ -61,7 +61,7 @@ use rule pretrained_latents as tapt_latents with:
         **step_settings.of_latents(CONFIG),
         method_version=step_settings.METHODS["tapt latents"],
     message:
-        "Frozen CNN outputs after TAPT, {wildcards.dataset}, fold {wildcards.fold}"
+        "Frozen CNN outputs after TAPT on {wildcards.dataset}, fold {wildcards.fold}"
 
 
 use rule pretrained_surprisal as tapt_surprisal with:
@@ -78,4 +78,4 @@ use rule pretrained_surprisal as tapt_surprisal with:
         method_version="tapt-surprisal-1",
         options=step_settings.of_surprisal(CONFIG),
     message:
-        "What TAPT's model is surprised by in {wildcards.dataset}, fold {wildcards.fold} (ALPs)"
+        "Surprisal after TAPT on {wildcards.dataset}, fold {wildcards.fold} (for ALPs)"

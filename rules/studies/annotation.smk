@@ -1,4 +1,4 @@
-"""Asking people: val first, then the initial set, then a query per round; and what they answered.
+"""People as the oracle: questions (val, the initial set, a query per round) and their answers.
 
 REQUIRES datasets/{dataset}/*, latents, pools; annotations/{run}/{asked}/ (people's, no output of
          any rule)
@@ -36,7 +36,7 @@ rule val_query:
         method_version="val-query-1",
         frozen=PEOPLE.published(VAL),
     message:
-        "Which clips of {wildcards.dataset} are val"
+        "Choosing the val clips of {wildcards.dataset}"
     script:
         "../../workflow/scripts/val_query.py"
 
@@ -116,7 +116,7 @@ rule publish_query:
         **COUNTED,
         method_version="publish-1",
     message:
-        "Asking for {wildcards.asked}: annotations/{RUN}/{wildcards.asked}"
+        "Publishing the questions of {wildcards.asked}: annotations/{RUN}/{wildcards.asked}"
     script:
         "../../workflow/scripts/publish_query.py"
 
@@ -143,7 +143,7 @@ rule read_val_answers:
         digest=lambda w: PEOPLE.digest(VAL),
         method_version="val-answers-1",
     message:
-        "Reading the answers to val"
+        "Reading the answers for val"
     script:
         "../../workflow/scripts/read_val_answers.py"
 
@@ -172,7 +172,7 @@ rule read_answers:
         method_version="answers-1",
         asked=lambda w: asked_in(w.round),
     message:
-        "Reading the answers to round {wildcards.round}"
+        "Reading the answers for round {wildcards.round}"
     script:
         "../../workflow/scripts/read_answers.py"
 
@@ -197,4 +197,4 @@ use rule read_answers as read_first_answers with:
         method_version="first-answers-1",
         asked=asked_in(0),
     message:
-        "Reading the answers to the initial set"
+        "Reading the answers for the initial set"

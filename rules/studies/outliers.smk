@@ -1,4 +1,4 @@
-"""Clips of no use, put into a dataset on purpose.
+"""Useless clips, injected into a dataset on purpose.
 
 REQUIRES results/corpora/{corpus}/manifest.tsv
 MAKES results/{run}/{split}/datasets/{dataset}/{base/manifest.tsv,manifest.tsv,injected.tsv,
@@ -50,6 +50,6 @@ rule inject_outliers:
         classes=CONFIG["classes"],
         reserved=lambda w: reserved_speakers(CONFIG).get(FOREIGN.get(w.dataset), []),
     message:
-        "Putting near-duplicates and foreign clips into {wildcards.dataset}"
+        "Injecting near-duplicates and foreign clips into {wildcards.dataset}"
     script:
         "../../workflow/scripts/inject_outliers.py"

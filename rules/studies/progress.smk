@@ -38,6 +38,6 @@ rule progress:
         # not by round, so that an earlier round's band is the same on every later page
         random_name=lambda w: [w.dataset, int(w.fold), w.init, int(w.seed), w.start],
     message:
-        "How far {wildcards.dataset} is after {wildcards.place}, fold {wildcards.fold}"
+        "Progress page of {wildcards.dataset} after {wildcards.place}, fold {wildcards.fold}"
     script:
         "../../workflow/scripts/progress.py"

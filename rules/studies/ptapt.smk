@@ -4,8 +4,8 @@ REQUIRES results/{run}/backbone/{backbone}/model.safetensors,
          results/{run}/{split}/datasets/{dataset}/{manifest,fold{fold}}.tsv
 MAKES results/{run}/{split}/ptapt/{start}/..., and tapt/... as of any other start
 
-The first two steps know no backbone, so all backbones share them. They read the labels of the
-fold's train split, every one, and of nothing else.
+The first two steps do not depend on the backbone, so all backbones share them. They read every
+label of the fold's train split, and no other.
 """
 
 

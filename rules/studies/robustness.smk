@@ -1,4 +1,4 @@
-"""Trained models on test clips made worse: their scores.
+"""Scores of trained models on degraded test clips.
 
 REQUIRES a round's model, predictions and metrics, its start checkpoint, the fold's clips
 MAKES robustness.tsv in the round's folder
@@ -31,7 +31,7 @@ rule robustness:
         method_version="robustness-2",
         conditions=CONFIG["tables"]["robustness"]["conditions"],
     message:
-        "Test clips made worse: {wildcards.start}, {wildcards.init}, {wildcards.place}, "
+        "Scoring degraded test clips: {wildcards.start}, {wildcards.init}, {wildcards.place}, "
         "fold {wildcards.fold}, seed {wildcards.seed}"
     script:
         "../../workflow/scripts/robustness.py"

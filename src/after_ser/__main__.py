@@ -28,13 +28,17 @@ def main(arguments: list[str]) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     preset = commands.add_parser(
         "choose-preset",
-        help="print the first preset if its hub backbone can be had, else the second",
+        help="print the first preset if its backbone can be downloaded, else the second",
     )
     preset.add_argument("preferred")
     preset.add_argument("fallback")
-    report = commands.add_parser("report", help="write results/<run>/report.html if it is not new")
+    report = commands.add_parser(
+        "report", help="write results/<run>/report.html unless it is up to date"
+    )
     report.add_argument("run")
-    pruning = commands.add_parser("prune", help="empty models of middle rounds (keep_models: last)")
+    pruning = commands.add_parser(
+        "prune", help="empty the models of all but the last round (keep_models: last)"
+    )
     pruning.add_argument("run")
     gpus = commands.add_parser(
         "gpu-resources", help="print Snakemake's --resources gpu=N for this machine, if it has GPUs"
@@ -43,21 +47,21 @@ def main(arguments: list[str]) -> int:
     documenting = commands.add_parser(
         "config-docs", help="write docs/config.md and config/schema.json from the config's models"
     )
-    documenting.add_argument("--check", action="store_true", help="only say whether they are stale")
-    quoting = commands.add_parser("quoted", help="print a text as --config takes it unchanged")
+    documenting.add_argument(
+        "--check", action="store_true", help="only check that they are up to date"
+    )
+    quoting = commands.add_parser("quoted", help="quote a text so that --config takes it unchanged")
     quoting.add_argument("text")
     resuming = commands.add_parser(
         "resume",
         allow_abbrev=False,
-        help="go on with an interrupted run; more arguments replace those it was started with",
+        help="continue an interrupted run; more arguments replace those it was started with",
     )
-    resuming.add_argument("--run", default="", help="its name; the last one if left out")
+    resuming.add_argument("--run", default="", help="name of the run; default: the last one")
     add_export(commands)
     add_predict(commands)
     add_plan(commands)
-    own = commands.add_parser(
-        "own", help="let people label a folder of audio; more arguments are Snakemake's"
-    )
+    own = commands.add_parser("own", help="label a folder of audio; more arguments go to Snakemake")
     own.add_argument("configfile")
     own.add_argument("audio")
     given, rest = parser.parse_known_args(arguments)

@@ -67,12 +67,12 @@ def _by_name(*reports: Report) -> dict[str, Report]:
     return {report.name: report for report in reports}
 
 
-_ROBUSTNESS = """Trained models on test clips made worse: white noise, babble of train clips,
-reverberation, telephone band and low-bit-rate coding at graded levels. Every model hears the
+_ROBUSTNESS = """Trained models on degraded test clips: white noise, babble of train clips,
+reverberation, telephone band and low-bit-rate coding at several levels. Every model hears the
 same noise on the same clip. Intervals are 95 % t intervals over folds, absent with one fold."""
-_FEWSHOT = """Few-shot fine-tuning to one speaker and emotion, from starts pre-finetuned on
-n source corpora and from the same checkpoint without (arXiv 2302.12921). Gains are macro-F1
-points on the same tasks, with 95 % t intervals over target speakers."""
+_FEWSHOT = """Few-shot fine-tuning to one speaker and emotion, with pre-finetuning on n source
+corpora and without (arXiv 2302.12921). Gains are in points of macro-F1 on
+the same tasks, with 95 % t intervals over target speakers."""
 
 TABLES = _by_name(
     Report(
@@ -94,8 +94,8 @@ TABLES = _by_name(
         builder="after_ser.judge.tables.table2:table2",
         reads=("scores", "times", "summaries"),
         caption="""AFTER by share of labelled training clips: unweighted accuracy (UA, mean
-        recall), weighted accuracy (WA, accuracy) and time, beside Table 2 of the paper. Time is
-        that of the whole way to the cell: TAPT, latents, the initial set and every round up to
+        recall), weighted accuracy (WA, accuracy) and time, beside Table 2 of the paper. Time
+        includes everything the cell needs: TAPT, latents, the initial set and every round up to
         it.""",
         variants=True,
         also={"time": "_time.tsv"},
@@ -108,10 +108,10 @@ TABLES = _by_name(
         builder="after_ser.judge.tables.table3:table3",
         reads=("scores", "baselines", "summaries"),
         caption="""The other systems of Table 3 of the paper and an eGeMAPS + SVM floor, trained
-        on all labels of a fold's train split, beside AFTER on a part of them: same folds, same
-        classes, epochs chosen on val. The differences are AFTER's to each row, paired by fold
-        and seed, tested by a t-test over fold means and corrected (Holm) over all tests of the
-        table. Above the table stands in what each system is not the original.""",
+        on all labels of a fold's train split, beside AFTER on some of them: same folds, same
+        classes, epochs chosen on val. Differences are AFTER minus each row, paired by fold and
+        seed, with a t-test over fold means, Holm-corrected over all tests of the table. The
+        notes above the table say how each system differs from the original.""",
     ),
     Report(
         "table4",
@@ -121,10 +121,9 @@ TABLES = _by_name(
         builder="after_ser.judge.tables.table4:table4",
         reads=("scores", "summaries"),
         caption="""The ablation: with and without TAPT, random and active selection, at equal
-        label budgets, beside Table 4 of the paper. Below the table stands the difference of
+        label budgets, beside Table 4 of the paper. Below the table is the difference between
         active and random selection from the same start, paired by fold and seed, with its 95 %
-        interval and a t-test over fold means, corrected (Holm) over all such tests of the
-        table.""",
+        interval and a t-test over fold means, Holm-corrected over all such tests of the table.""",
         variants=True,
         unread=("times",),
     ),
@@ -137,7 +136,7 @@ TABLES = _by_name(
         reads=("scores", "times", "outliers", "baselines", "summaries"),
         caption="""Each claim of the paper, numbered and quoted, with this run's effect, its 95 %
         interval and a verdict: supported, not supported, undecided, or not testable here, with
-        the reason. Below it stand the single comparisons. The rules are in docs/claims.md.""",
+        the reason. The single comparisons are below. The rules are in docs/claims.md.""",
         also={"parts": "_parts.tsv"},
     ),
     Report(
@@ -160,7 +159,7 @@ TABLES = _by_name(
         version="learning-2",
         builder="after_ser.judge.tables.learning:learning",
         reads=("scores", "summaries"),
-        caption="""Learning curves as single numbers: area under the curve, its difference to a
+        caption="""Learning curves as single numbers: area under the curve, its difference from a
         random arm, deficiency, and the labels that an arm needs to reach the random arm's score
         with all labels.""",
         variants=True,
@@ -184,9 +183,9 @@ TABLES = _by_name(
         version="protocol_effect-2",
         builder="after_ser.judge.tables.protocol_effect:protocol_effect",
         reads=("scores", "overlaps", "summaries"),
-        caption="""The paper's protocol, the released code's, and each switch of it alone, on the
-        same data and seeds. The notes below the table say in what each row differs from the
-        first; the overlap shows how much of a query is what the strategy asked for.""",
+        caption="""The paper's protocol, the released code's, and each of its switches alone, on the
+        same data and seeds. The notes below the table say how each row differs from the first;
+        the overlap is the share of a query that is among the true top k.""",
         variants=True,
     ),
     Report(
@@ -198,7 +197,7 @@ TABLES = _by_name(
         reads=("scores", "summaries"),
         caption="""Fine-tuning from the backbone without TAPT, and after TAPT with each of the
         paper's two objectives, with both, and with wav2vec 2.0's own, fold by fold. The last
-        column is the difference to no TAPT, paired by fold and seed, with its 95 % interval.""",
+        column is the difference from no TAPT, paired by fold and seed, with its 95 % interval.""",
         variants=True,
     ),
     Report(
@@ -210,8 +209,8 @@ TABLES = _by_name(
         reads=("scores", "summaries"),
         caption="""Fine-tuning from the backbone as it is (V-FT), after TAPT, and after P-TAPT,
         which predicts pseudo-labels of emotion states: UA on every test session as mean ± s.d.
-        over seeds, and their average, beside the published values. Then the differences of each
-        two, paired by fold and seed, tested over fold means and corrected (Holm).""",
+        over seeds, and their average, beside the published values. Then all pairwise
+        differences, paired by fold and seed, tested over fold means and Holm-corrected.""",
         variants=True,
     ),
     Report(
@@ -221,10 +220,10 @@ TABLES = _by_name(
         version="outliers-2",
         builder="after_ser.studies.outliers.table:outliers_table",
         reads=("picks", "summaries"),
-        caption="""Which share of an arm's labelled clips is of no use: repetitions of a clip
-        that it has already, clips of a foreign corpus, and clips that the simulated annotators
-        labelled wrongly; beside their share in the pool and the difference to random selection,
-        paired by fold and seed.""",
+        caption="""The share of an arm's labelled clips that are useless: near-duplicates of a clip
+        that it already has, clips of a foreign corpus, and clips that the simulated annotators
+        labelled wrongly; beside their share in the pool and the difference from random
+        selection, paired by fold and seed.""",
     ),
     Report(
         "robustness",
@@ -253,8 +252,8 @@ TABLES = _by_name(
         version="rounds-2",
         builder="after_ser.judge.tables.rounds:rounds",
         reads=("metrics", "answers", "manifest"),
-        caption="""Scores of the val clips and what people answered, round by round. There are no
-        test labels in such a run; the notes above the table say what that means.""",
+        caption="""Scores on the val clips and people's answers, round by round. Such a run has no
+        test labels; the notes above the table say what that means.""",
     ),
 )
 
@@ -267,9 +266,9 @@ FIGURES = _by_name(
         builder="after_ser.judge.figures.figure2:figure2",
         reads=("scores",),
         caption="""UA over the labelled ratio, one line per selection strategy and initialisation
-        (open markers, dashes: random initialisation). Vertical lines are 95 % t intervals over
-        folds, absent with one fold. Grey: AFTER as printed in the paper, on other data unless
-        the run used it.""",
+        (open markers and dashes: random initialisation). Vertical lines are 95 % t intervals
+        over folds, absent with one fold. Grey: AFTER as printed in the paper, which used other
+        data unless this run has the same.""",
         variants=True,
         unread=("times",),
     ),
@@ -280,8 +279,8 @@ FIGURES = _by_name(
         version="figure3-1",
         builder="after_ser.judge.figures.figure3:figure3",
         reads=("times",),
-        caption="""(A) What the wall time of each method is made of. (B) Time over the labelled
-        ratio, relative to the largest ratio that run and paper share, since minutes on different
+        caption="""(A) Wall time of each method by step. (B) Time over the labelled ratio, relative
+        to the largest ratio that the run and the paper share, since minutes on different
         machines, corpora and models cannot be compared; the minutes are in the TSV and in the
         interactive version.""",
         variants=True,

@@ -22,13 +22,15 @@ def add_export(commands: Any) -> None:
     parser = commands.add_parser(
         "export", help="write a model as a Hugging Face folder with a model card"
     )
-    parser.add_argument("--run", required=True, help="a run of this folder")
-    parser.add_argument("--dataset", help="needed where the arm has several")
-    parser.add_argument("--arm", help="needed where several have the head sequence-classification")
-    parser.add_argument("--fold", type=int, help="left out: the model that is best on val")
-    parser.add_argument("--seed", type=int, help="left out: likewise")
-    parser.add_argument("--round", type=int, help="left out: the last one that is finished")
-    parser.add_argument("--out", type=Path, help="left out: results/<run>/export/<model>")
+    parser.add_argument("--run", required=True, help="name of the run")
+    parser.add_argument("--dataset", help="needed if the arm has several datasets")
+    parser.add_argument("--arm", help="needed if several arms can be exported")
+    parser.add_argument("--fold", type=int, help="default: that of the best model on val")
+    parser.add_argument("--seed", type=int, help="default: that of the best model on val")
+    parser.add_argument("--round", type=int, help="default: the last finished round")
+    parser.add_argument(
+        "--out", type=Path, help="folder to write; default: results/<run>/export/<model>"
+    )
     parser.set_defaults(run_command=_run)
 
 

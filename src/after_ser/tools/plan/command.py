@@ -32,10 +32,12 @@ def add_plan(commands: Any) -> None:
     """Add the command to those of `python -m after_ser`."""
     parser = commands.add_parser("plan", help="show jobs, hours and disk per rule before a run")
     parser.add_argument("configfile", type=Path)
-    parser.add_argument("--gpus", type=int, help="GPUs that the run will have; default: those here")
-    parser.add_argument("--cores", type=int, help="CPU cores; default: those here")
+    parser.add_argument("--gpus", type=int, help="GPUs of the run; default: those of this machine")
     parser.add_argument(
-        "--calibrate", action="store_true", help="measure again what was measured here before"
+        "--cores", type=int, help="CPU cores of the run; default: those of this machine"
+    )
+    parser.add_argument(
+        "--calibrate", action="store_true", help="measure the speed of this machine again"
     )
     parser.set_defaults(run_command=_run)
 

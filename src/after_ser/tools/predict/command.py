@@ -12,15 +12,20 @@ from typing import Any
 def add_predict(commands: Any) -> None:
     """Add the command `predict` to the subparsers of `python -m after_ser`."""
     parser = commands.add_parser(
-        "predict", help="write a CSV of what an exported model says of recordings"
+        "predict", help="label recordings with an exported model; write a CSV"
     )
-    parser.add_argument("--model", type=Path, required=True, help="a folder of export")
-    parser.add_argument("files", nargs="+", help="audio files, folders of them, patterns")
-    parser.add_argument("--out", type=Path, help="the CSV; left out: it is printed")
+    parser.add_argument("--model", type=Path, required=True, help="a folder written by export")
+    parser.add_argument("files", nargs="+", help="audio files, folders, or patterns")
+    parser.add_argument("--out", type=Path, help="the CSV file; default: print it")
     parser.add_argument(
-        "--window", type=float, default=10.0, help="seconds; longer files are cut; 0 cuts none"
+        "--window",
+        type=float,
+        default=10.0,
+        help="cut longer files into windows of so many seconds; 0: never",
     )
-    parser.add_argument("--hop", type=float, help="seconds between windows; left out: no overlap")
+    parser.add_argument(
+        "--hop", type=float, help="seconds from window to window; default: no overlap"
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.set_defaults(run_command=_run)
 
