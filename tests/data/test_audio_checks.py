@@ -6,10 +6,10 @@ import re
 
 import numpy as np
 import pytest
-from corpora_trees import noise
 
 from after_ser.data.audio.checks import defect, duplicates
 from after_ser.data.audio.read import Clip
+from tests.data.corpora_trees import noise
 
 
 def judge(samples: np.ndarray, rate: int = 16000) -> str:

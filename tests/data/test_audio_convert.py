@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile as sf
-from corpora_trees import noise, real_corpus, write_clips
 
 from after_ser.core.errors import InputError
 from after_ser.data.audio.convert import (
@@ -22,6 +21,7 @@ from after_ser.data.audio.convert import (
 )
 from after_ser.data.corpora.index import index_corpus
 from after_ser.run.atomic import read_tsv
+from tests.data.corpora_trees import noise, real_corpus, write_clips
 
 
 def convert(

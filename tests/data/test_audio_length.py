@@ -8,10 +8,10 @@ import struct
 import numpy as np
 import pytest
 import soundfile as sf
-from corpora_trees import noise
 
 from after_ser.data.audio import container
 from after_ser.data.audio.read import UnreadableAudioError, read_clip
+from tests.data.corpora_trees import noise
 
 RATE = 16000
 SAMPLES = np.concatenate([0.5 * noise(0.5), 0.02 * noise(1.0)]).clip(-1, 1)

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile as sf
-from corpora_trees import noise
 
 from after_ser.core.errors import InputError
 from after_ser.data.audio.read import UnreadableAudioError, read_clip
+from tests.data.corpora_trees import noise
 
 
 @pytest.mark.parametrize("rate", [8000, 16000, 44100, 48000, 96000])

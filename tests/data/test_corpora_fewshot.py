@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
-from corpora_trees import touch_clips
 
 from after_ser.core.errors import InputError
 from after_ser.data.corpora.base import Utterance
 from after_ser.data.corpora.registry import corpus_adapter
+from tests.data.corpora_trees import touch_clips
 
 EMOTIONS = ("Angry", "Happy", "Neutral", "Sad", "Surprise")
 HEADER = "FileName,EmoClass,EmoAct,EmoVal,EmoDom,SpkrID,Gender,Split_Set\n"

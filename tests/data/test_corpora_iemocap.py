@@ -6,11 +6,11 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from corpora_trees import IEMOCAP_OTHERS, iemocap_labels, write_iemocap
 
 from after_ser.core.errors import InputError
 from after_ser.data.corpora.iemocap import Iemocap
 from after_ser.data.corpora.index import index_corpus
+from tests.data.corpora_trees import IEMOCAP_OTHERS, iemocap_labels, write_iemocap
 
 SESSION_CLASSES = {  # anger, neutral, sad, happy as counted in the public split files
     "Ses01": (229, 384, 194, 278),

@@ -6,11 +6,11 @@ import hashlib
 from pathlib import Path
 
 import pytest
-from corpora_trees import real_corpus, touch_clips
 
 from after_ser.core.errors import InputError
 from after_ser.data.corpora.index import INDEX_COLUMNS, index_corpus
 from after_ser.run.atomic import read_tsv
+from tests.data.corpora_trees import real_corpus, touch_clips
 
 
 def test_index_is_sorted_hashed_and_byte_stable(tmp_path: Path) -> None:

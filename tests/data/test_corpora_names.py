@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from corpora_trees import touch_clips
 
 from after_ser.core.errors import InputError
 from after_ser.data.corpora.base import Utterance
 from after_ser.data.corpora.registry import LAYOUTS, corpus_adapter
+from tests.data.corpora_trees import touch_clips
 
 NAMED = ("emodb", "shemo", "ravdess", "emovdb", "cremad", "savee")
 CLASSES = {"anger", "neutral", "sad", "happy", None}

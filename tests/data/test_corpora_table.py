@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from corpora_trees import touch_clips
 
 from after_ser.core.errors import InputError
 from after_ser.data.corpora.folder import Folder
 from after_ser.data.corpora.table import Table
+from tests.data.corpora_trees import touch_clips
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 import soundfile
 import torch
-from corpora_trees import noise
 from datasets_tables import CLASSES, clip
 from finetune_clips import (
     CPU,
@@ -38,6 +37,7 @@ from after_ser.run.atomic import read_tsv, write_tsv
 from after_ser.run.script import run_script
 from after_ser.select import initial
 from after_ser.select.budget import initial_count, queried_count
+from tests.data.corpora_trees import noise
 from tests.data.test_datasets_merge import ALL, part
 
 NONE = {"method": "none"}

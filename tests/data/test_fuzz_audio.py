@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-from corpora_trees import noise
 from fuzz_inputs import audio_files, emptied, files, fuzz, mutated, one_line, outcome
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -20,6 +19,7 @@ from after_ser.data.audio.convert import convert_corpus
 from after_ser.data.audio.read import MAX_DURATION_S, UnreadableAudioError, read_clip
 from after_ser.data.corpora.index import index_corpus
 from after_ser.run.atomic import read_tsv
+from tests.data.corpora_trees import noise
 
 WHOLE = audio_files()
 #: Whole files of the two formats that most corpora come in, with many places to be broken.

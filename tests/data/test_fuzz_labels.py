@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from corpora_trees import touch_clips
 from fuzz_inputs import VALUES, emptied, files, fuzz, mutated, mutated_text, outcome
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -15,6 +14,7 @@ from after_ser.core.errors import InputError
 from after_ser.data.corpora.index import INDEX_COLUMNS, index_corpus
 from after_ser.data.corpora.registry import LAYOUTS
 from after_ser.run.atomic import read_tsv
+from tests.data.corpora_trees import touch_clips
 
 IEMOCAP = "Session1/dialog/EmoEvaluation/Ses01F_impro01.txt"
 IEMOCAP_WAV = "Session1/sentences/wav/Ses01F_impro01"

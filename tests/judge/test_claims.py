@@ -8,16 +8,6 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from claims_run import (
-    TESTABLE,
-    as_claimed,
-    config,
-    judged,
-    made_up,
-    nothing,
-    reversed_claims,
-    slow_start,
-)
 from scipy import stats
 
 from after_ser.judge.claims.evidence import Evidence
@@ -33,6 +23,16 @@ from after_ser.judge.claims.verdict import (
     SUPPORTED,
     TOO_FEW,
     UNDECIDED,
+)
+from tests.judge.claims_run import (
+    TESTABLE,
+    as_claimed,
+    config,
+    judged,
+    made_up,
+    nothing,
+    reversed_claims,
+    slow_start,
 )
 
 NUMBERS = list(range(1, 18))

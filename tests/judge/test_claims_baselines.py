@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from claims_run import as_claimed, config, judged, made_up
 
 from after_ser.judge.baselines import SCORES
 from after_ser.judge.claims.verdict import NOT_SUPPORTED, SUPPORTED, UNDECIDED
 from after_ser.studies.baselines.registry import METHODS, Entry
+from tests.judge.claims_run import as_claimed, config, judged, made_up
 
 SYSTEMS = {"glam": "GLAM", "lssed": "LSSED", "rhemo": "RH-emo", "light_sernet": "Light",
            "ptapt": "Pseudo-TAPT", "w2v2": "w2v2-L-r-12"}  # fmt: skip

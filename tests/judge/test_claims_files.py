@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
-from claims_run import TESTABLE, as_read, config, judged, made_up, outliers
 from markupsafe import escape
 
 from after_ser.judge.claims.registry import CLAIMS
@@ -16,6 +15,7 @@ from after_ser.judge.claims.verdict import (
     UNDECIDED,
 )
 from after_ser.judge.render import tex_text
+from tests.judge.claims_run import TESTABLE, as_read, config, judged, made_up, outliers
 
 
 @pytest.fixture(scope="module")

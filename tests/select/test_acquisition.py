@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 import pytest
-from acquisition_pools import features
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,6 +19,7 @@ from after_ser.select.oracle import answer
 from after_ser.select.overlap import top_k_overlap
 from after_ser.select.query import make_query, pool_view
 from after_ser.select.registry import STRATEGIES, load, strategy
+from tests.select.acquisition_pools import features
 
 PER_CLIP = sorted(name for name, entry in STRATEGIES.items() if entry.per_clip)
 UNCERTAINTY = ["entropy", "least_confidence", "margin"]

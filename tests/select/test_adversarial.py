@@ -3,11 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
-from acquisition_pools import features, names, rows, select, shown, softmax, view
 
 from after_ser.core.errors import InputError
 from after_ser.select.query import make_query
 from after_ser.select.registry import STRATEGIES, strategy
+from tests.select.acquisition_pools import features, names, rows, select, shown, softmax, view
 
 ALL = sorted(STRATEGIES)
 #: Strategies that draw nothing at random, so that only the content of the pool decides.

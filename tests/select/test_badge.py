@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from acquisition_pools import features, rows, select
-from active_learners import ask
 from skactiveml.pool import Badge
 from sklearn.metrics import pairwise_distances
 
 from after_ser.select.badge import GradientEmbeddings
+from tests.select.acquisition_pools import features, rows, select
+from tests.select.active_learners import ask
 
 
 def explicit(fields):

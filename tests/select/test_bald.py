@@ -4,11 +4,11 @@ from math import log
 
 import numpy as np
 import pytest
-from acquisition_pools import features, select
 from skactiveml.pool import batch_bald
 
 from after_ser.select.bald import mutual_information
 from after_ser.select.powerbald import power_draw
+from tests.select.acquisition_pools import features, select
 
 
 def test_mutual_information_is_that_of_scikit_activeml_and_of_the_definition():

@@ -4,11 +4,11 @@ from math import log
 
 import numpy as np
 import pytest
-from acquisition_pools import features, select, softmax
 from scipy.special import rel_entr
 from skactiveml.pool import batch_bald
 
 from after_ser.select.joint import Labellings
+from tests.select.acquisition_pools import features, select, softmax
 
 
 def joint_information(mc_probs):

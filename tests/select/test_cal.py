@@ -4,10 +4,11 @@ from math import log
 
 import numpy as np
 import pytest
-from acquisition_pools import features, select
-from active_learners import ask
 from skactiveml.pool import ContrastiveAL
 from sklearn.preprocessing import normalize
+
+from tests.select.acquisition_pools import features, select
+from tests.select.active_learners import ask
 
 
 def by_loop(fields, neighbours):

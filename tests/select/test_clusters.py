@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from acquisition_pools import features, rows, select
 from sklearn.cluster import KMeans
 
 from after_ser.select.alps import nearest_clips
+from tests.select.acquisition_pools import features, rows, select
 
 
 def bundles(sizes, seed=0, length=1.0):

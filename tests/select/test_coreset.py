@@ -4,9 +4,10 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from acquisition_pools import features, rows, select
 from skactiveml.pool import CoreSet
 from sklearn.metrics import pairwise_distances
+
+from tests.select.acquisition_pools import features, rows, select
 
 
 def radius(points, centres):

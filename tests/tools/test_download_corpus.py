@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 import yaml
-from download_server import clip, fetcher, serving, tarred, zipped
 from workflow_runs import REPO, TINY, snakemake
 
 from after_ser.core.errors import InputError
 from after_ser.data.corpora.index import index_corpus
 from after_ser.tools.download.corpus import FIRST_SEEN, RECORD, CorpusDownload
 from after_ser.tools.download.plan import chosen, corpus_folders, explanation, read_plan
+from tests.tools.download_server import clip, fetcher, serving, tarred, zipped
 
 PLAN = REPO / "config/downloads.yaml"
 LISTED = ("1001_DFA_ANG_XX.wav", "1001_DFA_SAD_XX.wav", "1076_MTI_NEU_XX.wav")

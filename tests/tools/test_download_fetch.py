@@ -4,10 +4,10 @@ import hashlib
 import random
 
 import pytest
-from download_server import fetcher, serving
 
 from after_ser.core.errors import InputError
 from after_ser.tools.download.fetch import Expected, NotThereError
+from tests.tools.download_server import fetcher, serving
 
 BODY = random.Random(0).randbytes(300_000)
 SHA = hashlib.sha256(BODY).hexdigest()

@@ -6,10 +6,10 @@ import tarfile
 import zipfile
 
 import pytest
-from download_server import tarred, zipped
 
 from after_ser.core.errors import InputError
 from after_ser.tools.download.unpack import Limits, unpack
+from tests.tools.download_server import tarred, zipped
 
 OUTSIDE = ["../evil", "a/../../evil", "/tmp/evil", "a\\..\\evil", "C:evil", "..", "a/.."]
 

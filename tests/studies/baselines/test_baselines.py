@@ -6,11 +6,11 @@ from importlib import import_module
 
 import numpy as np
 import pytest
-from baseline_clips import CLASSES, settings, unknown, write_clips
 
 from after_ser.run.device import set_threads
 from after_ser.studies.baselines.base import HISTORY
 from after_ser.studies.baselines.registry import METHODS, load, registered
+from tests.studies.baselines.baseline_clips import CLASSES, settings, unknown, write_clips
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from baseline_clips import CLASSES, settings, write_clips
 from safetensors.torch import save_file
 
 from after_ser.core.errors import InputError
@@ -11,6 +10,7 @@ from after_ser.studies.baselines.features import waveform
 from after_ser.studies.baselines.lssed import fit, predict
 from after_ser.studies.baselines.pyconvresnet import PyConvResNet
 from after_ser.studies.baselines.segments import cut, gather, mean_by_clip
+from tests.studies.baselines.baseline_clips import CLASSES, settings, write_clips
 
 
 def fitted(clips, change, classes=CLASSES):

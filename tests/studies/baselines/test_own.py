@@ -5,7 +5,6 @@ import re
 import numpy as np
 import pytest
 import yaml
-from baseline_clips import CLASSES, unknown, write_clips
 from refusals import refused
 from workflow_runs import (
     REPO,
@@ -25,6 +24,7 @@ from after_ser.judge.grid import baseline_cells
 from after_ser.studies.baselines.extracted import with_features, write_features
 from after_ser.studies.baselines.registry import load, registered
 from after_ser.studies.baselines.run import run_baseline
+from tests.studies.baselines.baseline_clips import CLASSES, unknown, write_clips
 
 PAGE = (REPO / "docs/how-to-add.md").read_text(encoding="utf-8").split("## A system of Table 3")[1]
 FILE = "my_baselines/mean_mfcc.py"

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from baseline_clips import CLASSES, settings, write_clips
 from torch.nn.functional import binary_cross_entropy, cross_entropy
 
 from after_ser.core.errors import InputError
@@ -18,6 +17,7 @@ from after_ser.studies.baselines.rh_emo import fit, predict, spectrograms
 from after_ser.studies.baselines.rh_emo_autoencoder import AutoEncoder, pretraining_loss
 from after_ser.studies.baselines.rh_emo_pretraining import pretrain, scaled_ratings
 from after_ser.studies.baselines.segments import gather
+from tests.studies.baselines.baseline_clips import CLASSES, settings, write_clips
 
 SMALL = settings("rh_emo")
 QUICK = {**SMALL, "reconstruction_epochs": 1, "supervised_epochs": 1, "epochs": 1}

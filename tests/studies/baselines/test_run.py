@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from baseline_clips import CLASSES, write_clips
 
 from after_ser.core.errors import InputError
 from after_ser.judge.baselines import NOTES, gather_fits
@@ -19,6 +18,7 @@ from after_ser.studies.baselines.light_sernet import learning_rate
 from after_ser.studies.baselines.registry import METHODS, load, registered
 from after_ser.studies.baselines.run import run_baseline, write_result
 from after_ser.studies.baselines.train import fit_epochs, shuffled_batches
+from tests.studies.baselines.baseline_clips import CLASSES, write_clips
 
 ROWS = {"utt": ["b", "a", "c"], "path": ["B", "A", "C"], "speaker": ["s1", "s1", "s2"]}
 MANIFEST = pd.DataFrame(

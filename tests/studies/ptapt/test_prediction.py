@@ -5,7 +5,6 @@ import json
 import numpy as np
 import pytest
 import torch
-from ptapt_clips import CLASSES, SEED, states_settings, write_emotions
 from safetensors.torch import load_file
 from selfsupervised_clips import ARCH, GROUP_NORM, around, load_pretraining_model, settings
 from stopped_training import crash, stop_at, terminate
@@ -24,6 +23,7 @@ from after_ser.studies.ptapt.cluster import cluster_states, kmeans
 from after_ser.studies.ptapt.states import load_states
 from after_ser.studies.ptapt.train import train_states
 from tests.learn.test_tapt_objectives import toy_batch, toy_output
+from tests.studies.ptapt.ptapt_clips import CLASSES, SEED, states_settings, write_emotions
 
 TAPT = ("tapt", "toy", 1, 0)
 GIVEN = settings(objective="p-tapt", steps=6, checkpoint_every=2, mask_min_spans=2)

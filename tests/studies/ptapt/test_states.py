@@ -10,7 +10,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from ptapt_clips import CLASSES, GIVEN, SEED, states_settings, write_dataset, write_emotions
 from stopped_training import stop_at, terminate
 from workflow_runs import script
 
@@ -23,6 +22,14 @@ from after_ser.studies.ptapt.fairseq import load_wav2vec
 from after_ser.studies.ptapt.states import EmotionStates, load_states
 from after_ser.studies.ptapt.train import learning_rate, train_labels, train_states
 from after_ser.studies.ptapt.wav2vec import LARGE, Aggregator, Features, Shape, Wav2Vec
+from tests.studies.ptapt.ptapt_clips import (
+    CLASSES,
+    GIVEN,
+    SEED,
+    states_settings,
+    write_dataset,
+    write_emotions,
+)
 
 CPU = torch.device("cpu")
 SAME = ("states.safetensors", "states.json", "history.tsv")

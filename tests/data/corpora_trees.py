@@ -13,7 +13,7 @@ import soundfile as sf
 
 def real_corpus(name: str) -> Path:
     """Return the folder of a real corpus, or skip the test saying where it was looked for."""
-    default = Path(__file__).resolve().parents[2] / "shared" / "data"
+    default = Path(__file__).resolve().parents[3] / "shared" / "data"
     root = Path(os.environ.get("AFTER_SER_TEST_DATA", default)) / name
     if not root.is_dir():
         pytest.skip(f"no real clips in {root} (set AFTER_SER_TEST_DATA)")
