@@ -15,8 +15,8 @@ from after_ser.core.errors import InputError
 from after_ser.model.families.conv_encoder import BASE, LARGE
 from after_ser.model.families.hubert import Hubert
 from after_ser.model.families.wav2vec2 import architecture_of
+from after_ser.model.families.whisper import Whisper
 from after_ser.model.registry import family_named
-from after_ser.model.shape import Shape
 from after_ser.tools.cluster.requests import Requests
 from after_ser.tools.cluster.rules import RULES, SAME_WORK
 from after_ser.tools.cluster.work import Job, shape_of
@@ -227,13 +227,21 @@ def test_a_calibration_measures_every_kind_of_work():
 
 
 @pytest.mark.slow
-def test_a_backbone_without_a_quantiser_is_planned_and_measured(monkeypatch):
-    small = Shape((16,) * 5, (20, 8, 4, 4, 4), (10, 4, 4, 2, 2), 64, 2, 64)
-    monkeypatch.setattr(Hubert, "sizes", {"hubert": small})
+@pytest.mark.parametrize(
+    ("kind", "hub", "refused"),
+    [
+        (Hubert, "facebook/hubert-base-ls960", "hubert .* no quantiser"),
+        (Whisper, "openai/whisper-base", "whisper .* no mask embedding"),
+    ],
+)
+def test_a_backbone_without_a_quantiser_is_planned_and_measured(monkeypatch, kind, hub, refused):
+    small = replace(kind().shape({"hub": hub}), hidden=64, layers=2, intermediate=64)
+    small = replace(small, conv_dim=(*(16 for _ in small.conv_dim[1:]), 64))
+    monkeypatch.setattr(kind, "sizes", {"base": small})
     config = tiny()
     config["backbone"] = "hub"
-    config["backbones"]["hub"] = {"hub": "facebook/hubert-base-ls960", "revision": "d" * 40}
-    with pytest.raises(InputError, match="arms.after: start tapt: .* hubert .* no quantiser"):
+    config["backbones"]["hub"] = {"hub": hub, "revision": "d" * 40}
+    with pytest.raises(InputError, match=f"arms.after: start tapt: .* {refused}"):
         resolve(config)
     config["tapt"] = {}
     for arm in config["arms"].values():
@@ -241,7 +249,7 @@ def test_a_backbone_without_a_quantiser_is_planned_and_measured(monkeypatch):
     config = resolve(config)
     assert Job(config, {"backbone": "hub"}).shape.transformer_flops == small.transformer_flops
     measured = what_is_measured(config)
-    assert measured["architecture"]["model_type"] == "hubert"
+    assert measured["architecture"]["model_type"] == kind.model_type
     assert measured["cnn_flops"] == small.cnn_flops
     speeds = calibrate(config, budget_s=0.2)
     assert min(speeds.tapt, speeds.fit, speeds.score, speeds.cnn) > 1e4

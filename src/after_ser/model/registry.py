@@ -26,6 +26,8 @@ FAMILIES = {
     "hubert": "after_ser.model.families.hubert:Hubert",
     "wavlm": "after_ser.model.families.wavlm:WavLM",
     "data2vec-audio": "after_ser.model.families.data2vec_audio:Data2VecAudio",
+    "moonshine": "after_ser.model.families.moonshine:Moonshine",
+    "whisper": "after_ser.model.families.whisper:Whisper",
 }
 #: Of a backbone that nothing says more about: an architecture to train from scratch, for example.
 DEFAULT = "wav2vec2"

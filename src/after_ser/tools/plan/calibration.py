@@ -20,7 +20,7 @@ import numpy as np
 
 from after_ser.core.errors import InputError
 from after_ser.model.geometry import Geometry
-from after_ser.model.registry import family_named, family_of
+from after_ser.model.registry import family_named, family_of, family_of_architecture
 from after_ser.tools.cluster.rules import TRAINING
 from after_ser.tools.cluster.work import CLIP_S, Speech, shape_of, speech_in
 
@@ -188,7 +188,11 @@ def _speeds(given: Mapping[str, Any], folder: Path) -> dict[str, float]:
     both = given["cnn_flops"] + given["transformer_flops"]
     budget_s = given["budget_s"]
     rates: dict[str, float] = {}
-    rates["tapt"] = TRAINING * both * _rate(steps, clip_s, given["seconds_per_step"], budget_s)
+    family = family_of_architecture(given["architecture"])
+    if family.has_mask_embedding:
+        rates["tapt"] = TRAINING * both * _rate(steps, clip_s, given["seconds_per_step"], budget_s)
+    else:
+        family.build(given["architecture"], 0).save(folder / "model")
 
     stem = family_of(folder / "model").stem(folder / "model", device)
     prepared = stem.prepare((noise / 32768).astype(np.float32))
@@ -224,6 +228,7 @@ def _speeds(given: Mapping[str, Any], folder: Path) -> dict[str, float]:
     whole = min(given["batch_size"], _MOST_CLIPS) * clip_s
     forward = given["transformer_flops"]
     rates["fit"] = TRAINING * forward * _rate(fits, clip_s, whole, budget_s)
+    rates.setdefault("tapt", rates["fit"])  # of a family that no job does TAPT with
     rates["score"] = forward * _rate(
         lambda seconds: lambda: predict(model, clips_of(seconds), device), clip_s, whole, budget_s
     )
