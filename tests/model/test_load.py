@@ -202,3 +202,69 @@ def test_layer_norm_models_ask_for_an_attention_mask(tmp_path):
         record = json.loads((tmp_path / "m" / "preprocessor_config.json").read_text())
         assert record["return_attention_mask"] is wanted
         assert not wants_normalised(tmp_path / "m")
+
+
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"
+WEIGHTS = "model.safetensors"
+
+
+@pytest.mark.parametrize("name", [WEIGHTS, "config.json", "preprocessor_config.json"])
+def test_a_pointer_of_git_lfs_is_named(saved, tmp_path, name):
+    _, folder = saved
+    (folder / name).write_bytes(POINTER)
+    with pytest.raises(InputError, match=f"{name} is a pointer of Git LFS"):
+        materialise_folder(folder, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("pickled", [False, True])
+def test_a_weight_that_is_not_finite_is_named_when_the_backbone_is_brought_in(
+    saved, tmp_path, value, pickled
+):
+    _, folder = saved
+    name = next(name for name in load_file(folder / WEIGHTS) if name.endswith("weight"))
+
+    def spoil(tensors):
+        tensors[name].view(-1)[1] = value
+        return tensors
+
+    rewrite(folder, spoil)
+    if pickled:
+        torch.save(load_file(folder / WEIGHTS), folder / "pytorch_model.bin")
+        (folder / WEIGHTS).unlink()
+    with pytest.raises(InputError, match=f"1 of .* numbers of {name} are NaN"):
+        materialise_folder(folder, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def in_parts(folder):
+    """Write the weights as transformers writes large ones: in several files and their index."""
+    tensors = load_file(folder / WEIGHTS)
+    names = enumerate(sorted(tensors))
+    place = {name: f"model-{1 + index % 3:05}-of-00003.safetensors" for index, name in names}
+    for file in set(place.values()):
+        part = {name: value for name, value in tensors.items() if place[name] == file}
+        save_file(part, folder / file)
+    index = {"metadata": {}, "weight_map": place}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    (folder / WEIGHTS).unlink()
+    return sorted(set(place.values()))
+
+
+def test_a_checkpoint_in_several_files_is_put_together(saved, tmp_path):
+    model, folder = saved
+    assert len(in_parts(folder)) == 3
+    materialise_folder(folder, tmp_path / "out")
+    assert same_weights(model, load_pretraining_model(tmp_path / "out"))
+
+
+def test_of_several_files_one_that_is_missing_or_a_pointer_is_named(saved, tmp_path):
+    _, folder = saved
+    name = in_parts(folder)[1]
+    (folder / name).unlink()
+    with pytest.raises(InputError, match=f"{name} is missing"):
+        materialise_folder(folder, tmp_path / "out")
+    (folder / name).write_bytes(POINTER)
+    with pytest.raises(InputError, match=f"{name} is a pointer"):
+        materialise_folder(folder, tmp_path / "out")

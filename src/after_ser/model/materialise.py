@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from after_ser.core.errors import InputError
-from after_ser.model.load import CONFIG, PREPROCESSOR, WEIGHTS
+from after_ser.model.load import CONFIG, PREPROCESSOR, WEIGHTS, read_json
 from after_ser.model.registry import family_of
 from after_ser.model.save import save_tensors, write_origin
 from after_ser.run.atomic import atomic_path
@@ -17,6 +19,9 @@ from after_ser.run.weights import read_weights
 
 #: The weights' name in older repositories (a pickle; read with weights_only).
 OLD_WEIGHTS = "pytorch_model.bin"
+#: What lists the files of a checkpoint in several parts (shards), which are put together here.
+INDEX = "model.safetensors.index.json"
+_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 INSTEAD = "or use a local checkpoint (`folder: path`) or train one here (`scratch: {...}`)"
 
 
@@ -34,7 +39,13 @@ def materialise_hub(repo: str, revision: str, out: str | os.PathLike[str]) -> No
         )
     config = _fetch(repo, revision, CONFIG)
     preprocessor = _fetch(repo, revision, PREPROCESSOR)
-    weights = _fetch(repo, revision, WEIGHTS, optional=True) or _fetch(repo, revision, OLD_WEIGHTS)
+    weights = _fetch(repo, revision, WEIGHTS, optional=True)
+    if weights is None and (index := _fetch(repo, revision, INDEX, optional=True)) is not None:
+        for name in _shards(index):
+            _fetch(repo, revision, name)  # beside the index in the hub's cache
+        weights = index
+    if weights is None:
+        weights = _fetch(repo, revision, OLD_WEIGHTS)
     assert config is not None and preprocessor is not None and weights is not None
     _install(config, preprocessor, weights, Path(out))
     write_origin(out, "hub", repo, revision)
@@ -43,40 +54,104 @@ def materialise_hub(repo: str, revision: str, out: str | os.PathLike[str]) -> No
 def materialise_folder(path: str | os.PathLike[str], out: str | os.PathLike[str]) -> None:
     """Copy a local checkpoint folder into `out` under the standard names.
 
-    Raises InputError where config.json, preprocessor_config.json or the weights are missing, or
-    the model is of no known family.
+    Raises InputError where config.json, preprocessor_config.json or the weights are missing or are
+    pointers of Git LFS, where a weight is not finite, and for a model of no known family.
     """
     folder = Path(path)
     if not folder.is_dir():
         raise InputError(f"backbone: {folder} is no folder; expected a checkpoint folder")
-    candidates = [folder / name for name in (WEIGHTS, OLD_WEIGHTS) if (folder / name).is_file()]
+    names = (WEIGHTS, INDEX, OLD_WEIGHTS)
+    candidates = [folder / name for name in names if (folder / name).is_file()]
     if not candidates:
-        raise InputError(f"backbone: no {WEIGHTS} or {OLD_WEIGHTS} in {folder}")
+        raise InputError(f"backbone: no {', '.join(names[:2])} or {names[2]} in {folder}")
     _install(folder / CONFIG, folder / PREPROCESSOR, candidates[0], Path(out))
     write_origin(out, "folder", str(folder), "")
 
 
 def _install(config: Path, preprocessor: Path, weights: Path, out: Path) -> None:
+    for path in (config, preprocessor, weights):
+        _expect_no_pointer(path)
     family_of(config.parent).check(preprocessor.parent)
+    tensors: dict[str, Any] = {}
+    if weights.name == WEIGHTS:
+        _expect_finite(weights, _tensors(weights))
+    else:
+        tensors = _joined(weights) if weights.name == INDEX else _unpickled(weights)
     for source, name in ((config, CONFIG), (preprocessor, PREPROCESSOR)):
         with atomic_path(out / name) as temporary:
             shutil.copyfile(source, temporary)
-    if weights.name == WEIGHTS:
-        with atomic_path(out / WEIGHTS) as temporary:
-            shutil.copyfile(weights, temporary)
-    else:
-        _convert(weights, out / WEIGHTS)
+    if tensors:
+        save_tensors(out / WEIGHTS, tensors)
+        return
+    with atomic_path(out / WEIGHTS) as temporary:
+        shutil.copyfile(weights, temporary)
 
 
-def _convert(pickled: Path, target: Path) -> None:
-    """Turn pytorch_model.bin into safetensors without running any code it may carry."""
+def _unpickled(path: Path) -> dict[str, Any]:
+    """Return the tensors of pytorch_model.bin without running any code it may carry."""
     import torch
 
-    state = read_weights(pickled, "backbone")
+    state = read_weights(path, "backbone")
     if not isinstance(state, Mapping):
-        raise InputError(f"backbone: {pickled} holds no weights by name; expected a state dict")
+        raise InputError(f"backbone: {path} holds no weights by name; expected a state dict")
     tensors = {name: value for name, value in state.items() if isinstance(value, torch.Tensor)}
-    save_tensors(target, tensors)
+    _expect_finite(path, tensors.items())
+    return tensors
+
+
+def _shards(index: Path) -> list[str]:
+    """Return the names of the files that an index lists; InputError where it lists none."""
+    places = read_json(index).get("weight_map")
+    names = sorted(set(places.values())) if isinstance(places, dict) else []
+    if not names or not all(isinstance(name, str) and "/" not in name for name in names):
+        raise InputError(f"backbone: {index} lists no files; expected a weight_map of a checkpoint")
+    return names
+
+
+def _joined(index: Path) -> dict[str, Any]:
+    """Return the tensors of a checkpoint in several files."""
+    tensors: dict[str, Any] = {}
+    for name in _shards(index):
+        path = index.parent / name
+        if not path.is_file():
+            raise InputError(f"backbone: {path} is missing; {INDEX} lists it")
+        _expect_no_pointer(path)
+        tensors |= dict(_tensors(path))
+    _expect_finite(index, tensors.items())
+    return tensors
+
+
+def _tensors(path: Path) -> Iterator[tuple[str, Any]]:
+    """Yield the tensors of a safetensors file, one in memory at a time."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            for name in file.keys():  # noqa: SIM118  it is no mapping
+                yield name, file.get_tensor(name)
+    except (OSError, SafetensorError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"backbone: cannot read {path}: {reason}; expected safetensors") from None
+
+
+def _expect_finite(path: Path, tensors: Iterable[tuple[str, Any]]) -> None:
+    """Raise InputError for a weight that is NaN or infinite: every fit would end in NaN."""
+    for name, value in tensors:
+        if value.is_floating_point() and not bool(value.isfinite().all()):
+            count = int((~value.isfinite()).sum())
+            raise InputError(
+                f"backbone: {path}: {count} of {value.numel()} numbers of {name} are NaN or "
+                "infinite; expected finite weights (a broken copy or a diverged training)"
+            )
+
+
+def _expect_no_pointer(path: Path) -> None:
+    with suppress(OSError), path.open("rb") as file:
+        if file.read(len(_LFS_POINTER)) == _LFS_POINTER:
+            raise InputError(
+                f"backbone: {path} is a pointer of Git LFS and not the file itself; run git lfs "
+                "pull there"
+            )
 
 
 def _fetch(repo: str, revision: str, name: str, optional: bool = False) -> Path | None:
