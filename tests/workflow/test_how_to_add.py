@@ -14,6 +14,7 @@ from workflow_runs import REPO, planned_jobs, resolved, tiny, write_config
 
 from after_ser.config import step_settings
 from after_ser.run.atomic import read_tsv, write_tsv
+from tests.data.corpora_trees import touch_clips
 
 PAGE = (REPO / "docs/how-to-add.md").read_text(encoding="utf-8")
 MAKE_TABLE = """
@@ -21,6 +22,34 @@ from made_up_run import run_script
 
 outputs = {kind: f"by_seed.{kind}" for kind in ("tsv", "md", "tex", "html")}
 run_script("by_seed", {"config": "made.yaml", "scores": ["scores.tsv"], "summaries": []}, outputs)
+"""
+USE_ALL = """
+import json, sys
+from pathlib import Path
+import pandas as pd
+import yaml
+from finetune_clips import CLASSES, CPU, SETTINGS, labels, random_clips, write_start
+from after_ser.config.resolve import resolve
+from after_ser.data.corpora.registry import corpus_adapter
+from after_ser.judge.grid import cells
+from after_ser.learn.finetune.train import fit
+from after_ser.model.classifier import start_classifier
+from after_ser.select.query import make_query
+
+pool = pd.DataFrame({"utt": ["a", "b", "c"], "p_x": [0.9, 0.5, 0.3], "p_y": [0.1, 0.5, 0.7]})
+query = make_query(pool, "gini", 2, ("s",), features={})
+model = start_classifier(write_start(Path("start")), CLASSES, "loudest", 7)
+train, val = random_clips(13, seed=1), random_clips(8, seed=2)
+fitted = fit(model, train, labels(13), val, labels(8), SETTINGS, 25.0, ("fit", 1), CPU)
+config = resolve(yaml.safe_load(Path("all.yaml").read_text()))
+clips = corpus_adapter("studio").scan(Path("made"), {})
+print(json.dumps({
+    "query": list(query["utt"]),
+    "head": type(model.head).__name__,
+    "losses": list(fitted.history["train_loss"]),
+    "clips": [(clip.speaker, clip.raw_label) for clip in clips],
+    "cells": sorted({(cell.arm, cell.strategy, cell.protocol) for cell in cells(config)}),
+}))
 """
 FIT = """
 import json, sys
@@ -77,6 +106,37 @@ def python(copy, *arguments):
     )
     assert run.returncode == 0, run.stdout[-2000:] + run.stderr[-2000:]
     return run.stdout + run.stderr
+
+
+def add(copy, heading, registry, entries):
+    """Write the file of a section's example and its line of a registry; return its config."""
+    code, line, shown = blocks(heading)
+    (name,) = re.findall(rf"## {heading}\n.*?A new file, `(.*?)`", PAGE, re.DOTALL)
+    (copy / "src/after_ser" / name).write_text(code, encoding="utf-8")
+    opening = f"\n{entries} = {{\n"
+    replace(copy / "src/after_ser" / registry, opening, opening + line)
+    return yaml.safe_load(shown)
+
+
+def test_a_strategy_a_head_and_a_corpus_are_a_file_and_a_line_each(copy):
+    gini = add(copy, "A strategy", "select/registry.py", "STRATEGIES")
+    loudest = add(copy, "A classifier head", "model/registry.py", "HEADS")
+    studio = add(copy, "A corpus", "data/corpora/registry.py", "LAYOUTS")
+    settings = tiny()
+    for example in (gini, loudest, studio):
+        for section, entries in example.items():
+            settings[section] |= entries
+    settings["figures"] = {
+        "figure2": {"dataset": "merged", "arms": ["gini", "loudest"], "budgets": settings["budget"]}
+    }
+    write_config(copy / "all.yaml", settings)
+    touch_clips(copy / "made", ["studio/anna_12_angry.wav", "studio/ben_03_bored.wav"])
+    made = json.loads(python(copy, "-c", USE_ALL).splitlines()[-1])
+    assert made["query"] == ["b", "c"]
+    assert made["head"] == "Loudest" and made["losses"][-1] < made["losses"][0]
+    assert made["clips"] == [["anna", "angry"], ["ben", "bored"]]
+    assert ["gini", "gini", "paper"] in made["cells"]
+    assert ["loudest", "entropy", "loudest"] in made["cells"]
 
 
 def test_a_table_is_a_file_a_model_an_entry_and_a_line_of_a_config(copy):
