@@ -1,4 +1,4 @@
-"""What is wrong with a configuration whatever its keys mean: values, and the file itself.
+"""Checks of a config file that need no meaning of its keys: the file itself, and its values.
 
 Light on imports: the Snakefile reads this.
 """

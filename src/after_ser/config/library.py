@@ -1,8 +1,8 @@
 """What a config takes from the library, config/base.yaml: entries that it names and does not have.
 
 Nothing else of the library becomes part of a run, so a new entry there plans nothing in a finished
-one. An entry of the config stands for the library's of the same name, whole: nothing is merged
-unless the entry says `like`. Light on imports: the Snakefile reads this.
+one. An entry of the config replaces the library's of the same name: nothing is merged unless
+the entry says `like`. Light on imports: the Snakefile reads this.
 """
 
 from __future__ import annotations

@@ -93,8 +93,8 @@ class Run(Settings):
     )
     checkpoint_minutes: NotNegative = key(
         10,
-        "minutes between two states from which an interrupted fine-tuning goes on; 0 saves after "
-        "every batch. TAPT, pre-training and pre-finetuning count steps or epochs instead. No "
+        "minutes between the checkpoints that interrupted fine-tuning continues from; 0 saves "
+        "after every batch. TAPT, pre-training and pre-finetuning count steps or epochs instead. No "
         "result depends on it",
     )
     latents: Literal["float16", "float32"] = key(

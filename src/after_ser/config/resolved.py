@@ -26,7 +26,7 @@ def read_config(path: str | Path) -> dict[str, Any]:
 def kept_config(config: dict[str, Any]) -> dict[str, Any]:
     """Return the configuration as it is kept with the results: as it lies there, if that is equal.
 
-    Snakemake compares params as text, and the order of keys is no setting.
+    Snakemake compares params as text, and the order of keys must not matter.
     """
     new = step_settings.saved(config)
     try:

@@ -1,4 +1,4 @@
-"""What the models of single sections cannot say: the rules between them, in one place.
+"""Rules across sections, which the model of a single section cannot check.
 
 Each raises InputError with one line. Light on imports: the Snakefile reads this.
 """

@@ -1,4 +1,4 @@
-"""What each step's result depends on of the configuration, and no more: the params of its rule.
+"""The settings that each step's result depends on, and no others: the params of its rule.
 
 Finished results stay valid as long as these are equal. Light on imports: the Snakefile reads this.
 """

@@ -27,7 +27,7 @@ class Fit:
     round0_protocol: str  # where the initial set and round 0 lie
     reads: frozenset[str] = frozenset()  # what the strategy's queries read besides pool.tsv
     pseudo_labelled: bool = False  # the start is P-TAPT's
-    warm_start: bool = False  # a round goes on from the model of the one before
+    warm_start: bool = False  # a round continues from the model of the one before
     asks_people: bool = False  # whose labels of val are fitted with
 
     @property
@@ -136,7 +136,7 @@ class Fit:
 
     @property
     def warm_start_files(self) -> list[str]:
-        """The model that this fit goes on from; none where it begins with the start checkpoint."""
+        """The model that this fit continues from; none if it begins with the start checkpoint."""
         return self.previous_model if self.warm_start and self.schedule == "iterative" else []
 
     @property

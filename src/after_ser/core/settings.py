@@ -1,6 +1,6 @@
 """Typed settings of the configuration: the base of every model, kinds of values, error lines.
 
-The model of a section stands in the package that it configures (its `config.py`). Defaults,
+The model of a section is in the package that it configures (its `config.py`). Defaults,
 checks, docs/config.md and config/schema.json all come from these models. Light on imports: the
 Snakefile reads them, and Snakemake itself loads pydantic.
 """

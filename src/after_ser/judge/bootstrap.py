@@ -1,9 +1,9 @@
 """Bootstrap intervals of UA over speakers, from saved predictions.
 
-Clips of one speaker resemble each other, so speakers and not clips are drawn again. Every target
+Clips of one speaker resemble each other, so speakers and not clips are resampled. Every target
 speaker is tested in exactly one fold, so the folds' predictions are pooled: an interval says how
-UA would vary with other speakers, where fold means say how it varies with other folds. It does
-not see that each fold's model was trained on the other folds' speakers.
+UA would vary with other speakers, while fold means show how it varies with other folds. It
+ignores that each fold's model was trained on the other folds' speakers.
 """
 
 from __future__ import annotations

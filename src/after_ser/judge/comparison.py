@@ -1,9 +1,9 @@
 """Is a difference between two arms more than chance? Tests, and the correction for many of them.
 
-Runs of one fold share their test clips, so they are no independent evidence for a difference: a
+Runs of one fold share their test clips, so they are not independent evidence of a difference: a
 t-test over all fold x seed differences finds one where there is none in 30 % of cases with five
 folds and five seeds, and in 46 % with ten (tests/judge/test_comparison.py). The main test is
-therefore over fold means, and Nadeau and Bengio's stands beside it.
+therefore over fold means, with Nadeau and Bengio's beside it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the config says of each table and figure; the docstring says what it shows.
+"""Config of each table and figure; a docstring says what the table or figure shows.
 
 Light on imports: the Snakefile reads this.
 """
@@ -77,7 +77,7 @@ class Row(Settings):
 
 
 class Table3(Settings):
-    """Baselines and arms on the same folds, and what the reference is above each."""
+    """Baselines and arms on the same folds, and the lead of the reference over each."""
 
     datasets: _Headed = key(..., "heading to a key of `datasets`", {"Merged": "merged"})
     rows: Annotated[dict[str, Row], MinLen(1)] = key(
@@ -139,7 +139,7 @@ class Penalty(_OfArms):
 
 
 class Robustness(_OfDataset):
-    """Trained models on test clips made worse, beside the clean ones."""
+    """Trained models on degraded test clips and on the clean ones."""
 
     arms: Many[Name] = key(..., _ARMS, ["after", "kmeans-random"])
     budget: Fraction | dict[str, Fraction] = optional(
@@ -154,7 +154,7 @@ class Robustness(_OfDataset):
             "telephone": [3400, 2400],
             "coding": [24, 12, 6],
         },
-        "perturbation to its levels, from the easiest on (below)",
+        "perturbation to its levels, easiest first (below)",
     )
 
 
@@ -168,7 +168,7 @@ class Outliers(_OfArms):
 
 class ProtocolEffect(_OfArms):
     """Arms of other protocols, splits or starts beside a baseline: UA and WA, the difference paired
-    by fold and seed, the share really labelled, and how much of each query is the true top k.
+    by fold and seed, the share actually labelled, and the share of each query in the true top k.
     """
 
     baseline: Name = key("after", _AGAINST)
@@ -224,7 +224,7 @@ class Curve(Settings):
 
 
 class Figure3(_OfDataset):
-    """Time: what it is made of (bars), and how it grows with the labels (curve)."""
+    """Time by step (bars), and how it grows with the labels (curve)."""
 
     bars: Annotated[dict[str, Bar], MinLen(1)] = key(
         {

@@ -1,7 +1,7 @@
 """Every evaluated cell of a run: what its tables and figures show, and what that needs.
 
-The Snakefile, the gathering of scores and the reports all ask here, so that what is planned and
-what is read cannot differ. Light on imports: each cluster job parses the Snakefile three times.
+The Snakefile, `gather_scores` and the reports all ask here, so the plan and what is read cannot
+differ. Light on imports: each cluster job parses the Snakefile three times.
 """
 
 from __future__ import annotations

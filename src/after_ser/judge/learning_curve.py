@@ -1,4 +1,4 @@
-"""What a whole learning curve says: its area, its deficiency, and the labels a score needs.
+"""Summaries of a whole learning curve: area, deficiency, and the labels needed for a score.
 
 A curve is a frame [fold, seed, budget, labelled, value]: one run per fold, seed and budget, with
 `budget` the labelled fraction, `labelled` the number of clips and `value` a score of any unit.

@@ -1,8 +1,8 @@
-"""Every table and figure: what it reads, what makes it, and what report.html says of it.
+"""Every table and figure: its inputs, its builder, and its label and caption in report.html.
 
-Adding one takes its file (a function that returns a `Table` or a `Figure`), its entry here, and a
-config that asks for it. The functions are named and not imported, since each cluster job parses the
-Snakefile three times and they load pandas and matplotlib.
+A new one needs its file (a function that returns a `Table` or a `Figure`), the model of its keys,
+an entry here, and a config that asks for it. Functions are named and not imported, since each
+cluster job parses the Snakefile three times and they load pandas and matplotlib.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _VARIANT = re.compile(r"[a-z0-9_]+(-[A-Za-z0-9]+)*")
 class Report:
     """One table or figure.
 
-    name: its key in the config's section. config: what the config says of it. label, caption: what
-    report.html says of it, the caption as reStructuredText. version: raise it when a number of it
+    name: its key in the config's section. config: the model of its keys there. label, caption: its
+    text in report.html, the caption as reStructuredText. version: raise it when a number in it
     changes, so that finished runs make it again. builder: "module:function"; it is given the
     config, then what `read.read_all` makes of the files that `reads` names (in `sources.FILES`), in
     this order, and returns a `Table` or a `Figure`. variants: whether the config may have several,

@@ -1,4 +1,4 @@
-"""Pages, Markdown and LaTeX from the packages' templates; what is filled in is shown as text."""
+"""Pages, Markdown and LaTeX from the packages' templates; every value is escaped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the config says of a backbone.
+"""Config of a backbone.
 
 Light on imports: the Snakefile reads this.
 """
@@ -61,7 +61,7 @@ class Pretraining(Settings):
         20, "how often that loss is measured, evenly spread over the steps; the last step has one"
     )
     checkpoint_every: Count = key(
-        500, "steps between checkpoints from which an interrupted run goes on"
+        500, "steps between checkpoints from which an interrupted run continues"
     )
 
 

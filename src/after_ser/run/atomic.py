@@ -1,7 +1,7 @@
 """Files that are either whole or absent: written beside their target, then renamed.
 
-A file that was cut afterwards (a full quota, a broken copy, a crash of the machine) is refused by
-its reader with one line that names it.
+A file that was truncated afterwards (a full quota, a broken copy, a crash of the machine) is
+refused by its reader with one line that names it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Resumable training state: atomic checkpoints that only the same run goes on from.
+"""Resumable training state: atomic checkpoints that only the same run continues from.
 
-They lie in a folder that is no output of a rule, since the engine deletes outputs of failed jobs.
+They are in a folder that is not a rule's output, since Snakemake deletes outputs of failed jobs.
 """
 
 from __future__ import annotations

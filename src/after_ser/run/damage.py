@@ -1,7 +1,7 @@
-"""Finding result files that were cut after they had been written.
+"""Finding result files that were truncated after they had been written.
 
-Of all but JSON only the end or the header is looked at, so that tens of thousands of files take
-seconds. A TSV that was cut exactly between two lines looks whole here.
+Except for JSON, only the end or the header is read, so that tens of thousands of files take
+seconds. A TSV that was truncated exactly between two lines looks whole here.
 """
 
 from __future__ import annotations

@@ -82,7 +82,7 @@ def set_threads(count: int) -> None:
 
 
 def make_deterministic() -> None:
-    """Ask torch for deterministic kernels; where a GPU has none, it warns and goes on.
+    """Ask torch for deterministic kernels; where a GPU has none, torch warns and continues.
 
     Called by every job that trains or scores, so here torch is also kept from loading its
     compiler, which nothing uses: that takes over a second, a third of a small fit's start.

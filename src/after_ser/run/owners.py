@@ -1,6 +1,6 @@
 """Who runs Snakemake in this folder, and how: what `resume` needs to know after a crash.
 
-Snakemake's own lock files do not name their owner. So every main process leaves a file of its own
+Snakemake's lock files do not name their owner. So every main process writes a file of its own
 before it locks anything, and holds a kernel lock on it as long as it lives. Imported by the
 Snakefile, hence light.
 """

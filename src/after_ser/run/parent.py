@@ -1,4 +1,4 @@
-"""The Snakemake process that started a job: a job whose Snakemake was killed works for nobody."""
+"""The Snakemake process that started a job: if it is gone, nobody waits for the job's result."""
 
 from __future__ import annotations
 

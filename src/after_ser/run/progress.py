@@ -1,4 +1,4 @@
-"""Saving the state of a long fit: every few minutes, and when it is told to end."""
+"""Saves the state of a long fit, every few minutes and when it is told to end."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ def _disk(error: OSError) -> str:
     where = error.filename or error.filename2 or "an output"
     return (
         f"{where}: {os.strerror(error.errno or 0)}; expected a disk that can be written and has "
-        "room: make resume goes on from there"
+        "room: make resume continues from there"
     )
 
 

@@ -1,4 +1,4 @@
-"""Weights that others made: read without running any code that a file may carry."""
+"""Reading model weights from others without running any code that a file may contain."""
 
 from __future__ import annotations
 

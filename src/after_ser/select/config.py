@@ -1,4 +1,4 @@
-"""What the config says of an arm and of the initial set.
+"""Config of an arm and of the initial set.
 
 Light on imports: the Snakefile reads this.
 """

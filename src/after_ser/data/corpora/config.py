@@ -1,4 +1,4 @@
-"""What the config says of a corpus.
+"""Config of a corpus.
 
 Light on imports: the Snakefile reads this.
 """

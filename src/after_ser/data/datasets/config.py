@@ -1,4 +1,4 @@
-"""What the config says of a dataset.
+"""Config of a dataset.
 
 Light on imports: the Snakefile reads this.
 """
@@ -65,7 +65,7 @@ class Foreign(Settings):
 
 
 class Inject(Settings):
-    """Clips of no use, put into train."""
+    """Useless clips that are injected into train."""
 
     duplicates: Annotated[float, Gt(0), Le(0.4)] = optional(
         "share of train that is near-duplicates: train clips again, at up to 3 dB more or less, in "
@@ -103,6 +103,6 @@ class Dataset(Settings):
         {"method": "ratio"},
     )
     inject: Inject = optional(
-        "clips of no use that are put into train on purpose (below), to see who picks them",
+        "useless clips that are injected into train (below), to see which arms pick them",
         {"duplicates": 0.05},
     )

@@ -1,4 +1,4 @@
-"""What a reader must know before comparing a number with the paper's: one list of notes."""
+"""The notes above a table: what to know before comparing a number with the paper's."""
 
 from __future__ import annotations
 
@@ -192,7 +192,7 @@ def tapt_note(summaries: Iterable[str | Path]) -> str:
 def apart_from_paper(
     config: Mapping[str, Any], dataset: str, extra_layouts: Iterable[str] = published.EXTRA_LAYOUTS
 ) -> list[str]:
-    """Return in what a dataset and the backbone are not the paper's; `extra_layouts` are its."""
+    """Return how a dataset and the backbone differ from the paper's; `extra_layouts` are its."""
     target, *extra = corpora_of(config, dataset)
     differences = []
     if any(is_synthetic(config, corpus) for corpus in (target, *extra)):
@@ -208,7 +208,7 @@ def apart_from_paper(
 
 
 def paper_note(config: Mapping[str, Any], dataset: str) -> str:
-    """Return what the published numbers were measured on, and in what this run differs."""
+    """Return what the published numbers were measured on, and how this run differs."""
     differences = apart_from_paper(config, dataset)
     text = (
         "Published values (paper): Merged dataset, tested on IEMOCAP sessions, wav2vec 2.0 "
@@ -245,7 +245,7 @@ def header_notes(
     paper_budgets: Iterable[float] | None,
     summaries: Iterable[str | Path],
 ) -> list[str]:
-    """Return the notes that stand above a table of scores, most important first.
+    """Return the notes above a table of scores, most important first.
 
     `paper_budgets` is None for a table that shows no published values.
     """
@@ -268,7 +268,7 @@ def own_notes(
     *middle: str | None,
     last: str | None = None,
 ) -> list[str]:
-    """Return what stands above every table of scores, with a table's own notes in the middle."""
+    """Return the notes above every table of scores, with the table's own in the middle."""
     notes = [
         str(config.get("note") or ""),
         synthetic_note(config, dataset),

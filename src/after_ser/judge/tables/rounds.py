@@ -1,4 +1,4 @@
-"""Rounds of an arm on speech without test labels: scores of val, and what was answered."""
+"""Rounds of an arm on speech without test labels: scores on val, and people's answers."""
 
 from __future__ import annotations
 

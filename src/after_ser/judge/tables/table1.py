@@ -1,4 +1,4 @@
-"""Table 1: how many clips of which emotion the dataset holds, as counted, beside the paper."""
+"""Table 1: clips per emotion in the dataset, as counted, beside the paper."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Table 2: AFTER by labelled fraction, with the time of the whole way to each of them."""
+"""Table 2: AFTER by labelled fraction, with the time of every step up to it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Table 3: other systems, each on the same folds, and what the reference (AFTER) is above them."""
+"""Table 3: other systems on the same folds, and the lead of the reference (AFTER) over them."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ def _notes(
 
 
 def _described(config: Mapping[str, Any], row: Row, fits: pd.DataFrame) -> str:
-    """Return in what a baseline is not the original, and how it was trained here."""
+    """Return how a baseline differs from the original, and how it was trained here."""
     settings = config["baselines"][row.settings["baseline"]]
     known = registered(settings["method"])
     parts = ["trained on all labels of train"]

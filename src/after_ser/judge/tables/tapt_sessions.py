@@ -223,7 +223,7 @@ def _spread(rows: pd.DataFrame, folds: int) -> str:
 
 
 def _paper_note(config: Mapping[str, Any], dataset: str, by_session: bool) -> str:
-    """Return what the published numbers were measured on, and in what this run differs."""
+    """Return what the published numbers were measured on, and how this run differs."""
     differences = provenance.apart_from_paper(config, dataset, extra_layouts=())
     if not by_session and "test corpus" not in differences:
         differences.append("test corpus")

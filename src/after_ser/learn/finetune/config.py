@@ -1,4 +1,4 @@
-"""What the config says of a protocol: how models are fine-tuned, and who labels.
+"""Config of a protocol: how models are fine-tuned, and who labels.
 
 Light on imports: the Snakefile reads this.
 """
@@ -69,7 +69,7 @@ class Protocol(Settings):
         "of the cross-entropy: `none`, or `balanced` (inverse to the labelled counts; a class "
         "without a label yet has weight 0)",
     )
-    learning_rate: Positive = key(0.0001, "of Adam, constant; Adam starts anew in every round")
+    learning_rate: Positive = key(0.0001, "of Adam, constant; Adam is reset in every round")
     batch_size: Count = key(64, "clips per step; the last, smaller batch of an epoch is used too")
     max_epochs: Count = key(200, "most epochs of a round")
     max_steps: Whole = key(0, "most steps of a round, in whole epochs; `0` is no limit")

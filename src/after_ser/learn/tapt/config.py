@@ -1,4 +1,4 @@
-"""What the config says of a TAPT variant, and of the first stage of P-TAPT.
+"""Config of a TAPT variant, and of the first stage of P-TAPT.
 
 Light on imports: the Snakefile reads this.
 """
@@ -60,7 +60,7 @@ class FirstStage(Settings):
         0.1, "share of the train clips that are held out to choose the best step"
     )
     checkpoint_every: Count = key(
-        500, "steps between checkpoints from which an interrupted run goes on"
+        500, "steps between checkpoints from which an interrupted run continues"
     )
     clusters: Many[Annotated[int, Ge(2)]] = key(
         [64, 512, 4096], "numbers of clusters, one K-means and one prediction head each"
@@ -100,7 +100,7 @@ class Variant(Settings):
         "checkpoint is taken up",
     )
     checkpoint_every: Count = key(
-        500, "steps between checkpoints from which an interrupted run goes on"
+        500, "steps between checkpoints from which an interrupted run continues"
     )
     first_stage: FirstStage = optional(
         "of `p-tapt`, and only of it: where its pseudo-labels come from (below)",
