@@ -1,7 +1,9 @@
 """A folder of audio becomes val and a pool: names, labels for some, and speakers apart."""
 
+import numpy as np
 import pandas as pd
 import pytest
+import soundfile as sf
 
 from after_ser.core.errors import InputError
 from after_ser.data.corpora.folder import Folder
@@ -166,3 +168,26 @@ def test_clips_without_a_label_stay_where_people_are_asked_and_unknown_words_sto
         merge_corpora([CorpusPart("speech", rows, rows.iloc[:0], "x", "y", {})], CLASSES, True)
     with pytest.raises(InputError, match="unknown label ''"):
         merge_corpora([part], CLASSES)
+
+
+def test_audio_is_taken_by_content_and_what_cannot_be_read_is_counted(tmp_path, capsys):
+    put(tmp_path, "a.wav", "b.flac")
+    sf.write(tmp_path / "c.wave", np.zeros(8000), 16000, format="WAV")
+    sf.write(tmp_path / "d", np.zeros(8000), 16000, format="FLAC")
+    for name in ("e.m4a", "sub/f.M4A", "g.webm"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"\0\0\0 ftypM4A ")
+    (tmp_path / "notes.txt").write_text("RIFFs and chords")
+    assert sorted(scan(tmp_path)) == ["a", "b", "c", "d"]
+    notice = capsys.readouterr().err
+    assert "3 files" in notice and "e.m4a" in notice and "ffmpeg" in notice
+    assert not scan(tmp_path, ignore=["*.m4a", "*.M4A", "*.webm"]) or not capsys.readouterr().err
+    (tmp_path / "labels.csv").write_text("path,label\ne.m4a,sad\n")
+    with pytest.raises(InputError, match="line 2.*e.m4a.*ffmpeg"):
+        scan(tmp_path)
+
+
+def test_a_folder_of_nothing_but_m4a_says_so(tmp_path):
+    (tmp_path / "e.m4a").write_bytes(b"\0\0\0 ftypM4A ")
+    with pytest.raises(InputError, match="1 files in formats that cannot be read, e.g. e.m4a"):
+        scan(tmp_path)

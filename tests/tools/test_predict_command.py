@@ -233,3 +233,18 @@ def test_weights_that_do_not_fit_their_config_are_refused(tmp_path, capsys):
     write_json(tmp_path / "odd/config.json", described | {"classifier_proj_size": 7})
     assert main(["predict", "--model", str(tmp_path / "odd"), "--device", "cpu", CLIPS]) == 1
     assert "does not fit its config" in capsys.readouterr().err
+
+
+def test_audio_that_cannot_be_read_is_a_row_of_its_own(tmp_path):
+    from after_ser.tools.predict.inputs import audio_files
+
+    for name, content in {
+        "a.wav": b"x",
+        "b.m4a": b"ftyp",
+        "c.dat": b"fLaC",
+        "d.txt": b"hello",
+    }.items():
+        (tmp_path / name).write_bytes(content)
+    found = {os.path.basename(path): reason for path, reason in audio_files([str(tmp_path)])}
+    assert found.keys() == {"a.wav", "b.m4a", "c.dat"}
+    assert "ffmpeg" in found["b.m4a"] and not found["a.wav"] and not found["c.dat"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -73,6 +74,11 @@ def _genders(root: Path) -> dict[str, str]:
     """Return actor -> gender from the release's table in `root` or above it, {} without one."""
     table = child(root, _DEMOGRAPHICS) or child(root.parent, _DEMOGRAPHICS)
     if table is None:
+        print(
+            f"notice: {root} has no {_DEMOGRAPHICS}, so no clip has a gender, by which folds of "
+            "speakers are balanced",
+            file=sys.stderr,
+        )
         return {}
     expected = "ActorID,Age,Sex,Race,Ethnicity as released"
     genders: dict[str, str] = {}

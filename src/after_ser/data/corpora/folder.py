@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from after_ser.core.errors import InputError
 from after_ser.data.corpora.base import Corpus, Utterance
-from after_ser.data.corpora.files import child, find_clips, is_file
+from after_ser.data.corpora.files import NOT_READ, cannot_be_read, child, find_clips, is_file
 from after_ser.data.corpora.label_files import notice_unread, read_rows
 
 #: What libsndfile reads and people have.
@@ -39,7 +39,7 @@ class Folder(Corpus):
         """Yield one utterance per audio file, in the order of paths."""
         ignore = options.get("ignore", [])
         patterns = [ignore] if isinstance(ignore, str) else [str(pattern) for pattern in ignore]
-        clips = find_clips(root, self.layout, self.example, patterns, SUFFIXES)
+        clips = find_clips(root, self.layout, self.example, patterns, SUFFIXES, True)
         names = _names(root, clips)
         rows = _read_table(root, options, names)
         for path in clips:
@@ -116,6 +116,9 @@ def _read_table(
         path = next(
             (known[one] for one in candidates for known in (by_path, by_name) if one in known), None
         )
+        unread = [text for text in texts if Path(text).suffix.lower() in NOT_READ]
+        if path is None and unread and is_file(table.parent / unread[-1]):
+            raise InputError(f"{where}: {cannot_be_read([row['path']])}")
         if path is None:
             raise InputError(
                 f"{where}: there is no audio file {row['path']!r}; expected a path relative to "

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import soundfile
 
+from after_ser.data.corpora.files import NOT_READ, cannot_be_read, sounds_like_audio
+
 #: Suffixes of audio files in folders; a file given by name may have any suffix.
 ENDINGS = frozenset(
     {f".{name.lower()}" for name in soundfile.available_formats()}
@@ -31,7 +33,8 @@ def audio_files(given: Iterable[str]) -> Iterator[tuple[str, str]]:
             real = os.path.realpath(path)
             if real not in seen:
                 seen.add(real)
-                yield path, ""
+                unread = Path(path).suffix.lower() in NOT_READ
+                yield path, cannot_be_read([path]) if unread else ""
 
 
 def _expanded(name: str) -> list[str]:
@@ -55,9 +58,15 @@ def _below(folder: str) -> list[str]:
         files += [
             os.path.join(directory, name)
             for name in sorted(names)
-            if not name.startswith(".") and Path(name).suffix.lower() in ENDINGS
+            if not name.startswith(".") and _is_meant(Path(directory, name))
         ]
     return files
+
+
+def _is_meant(path: Path) -> bool:
+    """Tell whether a file of a folder is audio, of a kind that can be read or not."""
+    suffix = path.suffix.lower()
+    return suffix in ENDINGS or suffix in NOT_READ or sounds_like_audio(path)
 
 
 def _why_none(name: str) -> str:
