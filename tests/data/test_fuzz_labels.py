@@ -174,7 +174,7 @@ TWICE = "MSP-PODCAST_0001_0008.wav,A,2.2,4.0,3.2,127,Male,Train\n"
         ("csv", "3.5", "inf", "valence is 'inf'"),
         ("csv", "3.5", "1e999", "valence is '1e999'"),
         ("csv", ",u2,", ",u1,", "two clips are called u1"),
-        ("csv", "three.wav,07", "three.wav,\"07", "is no CSV"),
+        ("csv", "three.wav,07", "three.wav,\"07", "is not CSV"),
         ("msp_podcast", "MSP-PODCAST_0002", f"{TWICE}MSP-PODCAST_0002", "_0008 a second time"),
         ("msp_podcast", "2.2", "inf", "'inf'; expected a number"),
         ("msp_podcast", "MSP-PODCAST_0001_0008.wav,N", ",N", "has a row without FileName"),

@@ -178,7 +178,7 @@ def test_incomplete_folders_are_named(saved, tmp_path, gone):
 
 
 def test_no_folder_at_all(tmp_path):
-    with pytest.raises(InputError, match="no folder"):
+    with pytest.raises(InputError, match="is not a folder"):
         materialise_folder(tmp_path / "nowhere", tmp_path / "out")
 
 

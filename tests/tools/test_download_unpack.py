@@ -71,7 +71,7 @@ def test_no_name_leads_outside(tmp_path, name, kind):
 
 @pytest.mark.parametrize("name", ["a\x1b[31m", "a\nb", "x" * 300])
 def test_names_that_are_none(tmp_path, name):
-    refused(written(tmp_path, "x.tar.gz", tarred({name: b"evil"})), "no name for a file")
+    refused(written(tmp_path, "x.tar.gz", tarred({name: b"evil"})), "not a name for a file")
 
 
 @pytest.mark.parametrize(

@@ -94,8 +94,8 @@ class Run(Settings):
     checkpoint_minutes: NotNegative = key(
         10,
         "minutes between the checkpoints that interrupted fine-tuning continues from; 0 saves "
-        "after every batch. TAPT, pre-training and pre-finetuning count steps or epochs instead. No "
-        "result depends on it",
+        "after every batch. TAPT, pre-training and pre-finetuning count steps or epochs instead. "
+        "No result depends on it",
     )
     latents: Literal["float16", "float32"] = key(
         "float16",

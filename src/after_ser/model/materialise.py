@@ -59,7 +59,7 @@ def materialise_folder(path: str | os.PathLike[str], out: str | os.PathLike[str]
     """
     folder = Path(path)
     if not folder.is_dir():
-        raise InputError(f"backbone: {folder} is no folder; expected a checkpoint folder")
+        raise InputError(f"backbone: {folder} is not a folder; expected a checkpoint folder")
     names = (WEIGHTS, INDEX, OLD_WEIGHTS)
     candidates = [folder / name for name in names if (folder / name).is_file()]
     if not candidates:

@@ -116,7 +116,7 @@ def read_tsv(
     except FileNotFoundError:
         raise InputError(f"{path} is missing; expected what an earlier step wrote") from None
     except _NO_TABLE as error:
-        raise InputError(f"{path} is no table: {error}; {AGAIN}") from None
+        raise InputError(f"{path} is not a table: {error}; {AGAIN}") from None
     for column in (*columns, *numeric):
         if column not in header:
             raise InputError(f"{path} has no column {column}; {AGAIN}")

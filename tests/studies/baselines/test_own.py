@@ -111,8 +111,8 @@ def test_without_a_version_every_change_of_the_file_is_another_method(tmp_path):
     ("source", "message"),
     [
         ("OPTIONS = dict(a=1)\n", "OPTIONS in line 1 is computed"),
-        ("OPTIONS = [1]\n", "OPTIONS is no dict"),
-        ("def fit(:\n", "line 1 is no Python"),
+        ("OPTIONS = [1]\n", "OPTIONS is not a dict"),
+        ("def fit(:\n", "line 1 is not Python"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_named(tmp_path, source, message):

@@ -100,7 +100,7 @@ def _row(clip: Utterance) -> dict[str, Any]:
 def _hashed(path: Path) -> tuple[str, int]:
     """Return the SHA-256 and the size of a clip, which is never wholly in memory."""
     if not is_file(path):  # a pipe, which would be waited for, or a link that leads nowhere
-        raise InputError(f"the clip {path} is no file; expected one that can be read")
+        raise InputError(f"the clip {path} is not a file; expected one that can be read")
     try:
         with path.open("rb") as raw:
             digest = hashlib.file_digest(raw, "sha256").hexdigest()

@@ -25,7 +25,7 @@ def read_text(path: Path, layout: str, expected: str, errors: str = "strict") ->
     """
     try:
         if path.exists() and not path.is_file():  # a pipe would be waited for
-            raise InputError(f"layout {layout}: {path} is no file; expected one with {expected}")
+            raise InputError(f"layout {layout}: {path} is not a file; expected one with {expected}")
         return path.read_text(encoding="utf-8-sig", errors=errors)
     except UnicodeDecodeError as error:
         reason = f"is not UTF-8 ({error.reason} at byte {error.start})"
@@ -43,7 +43,7 @@ def read_rows(
     the one of `delimiters` that the header has most of. A row that is too short has "" at its end,
     separators at the end of lines are no columns, and Excel's first line `sep=;` is no header.
     Raises InputError for a missing or repeated column, a row with more fields than the header,
-    and what is no CSV (e.g. binary).
+    and what is not CSV (e.g. binary).
     """
     text = read_text(path, layout, expected)
     skipped = 0
@@ -81,7 +81,7 @@ def read_rows(
                 rows.append((reader.line_num + skipped, dict(zip(header, values, strict=True))))
     except csv.Error as error:
         raise InputError(
-            f"layout {layout}: line {reader.line_num + skipped} of {path} is no CSV ({error}); "
+            f"layout {layout}: line {reader.line_num + skipped} of {path} is not CSV ({error}); "
             f"expected {expected}"
         ) from None
     return rows
@@ -168,7 +168,7 @@ def read_ratings(
                 values = [None if mean == "NaN" else number(mean) for mean in means]
                 ratings[match["turn"]] = Rating(match["label"], *values)
             except ValueError:
-                problem = "has a rating that is no number"
+                problem = "has a rating that is not a number"
         if problem:
             raise InputError(
                 f"layout {layout}: line {line_number} of {path} {problem}; expected {example}"

@@ -131,7 +131,7 @@ def _read_labels(root: Path) -> tuple[Path, dict[str, dict[str, str]]]:
 
 def _read_json(table: Path, expected: str) -> list[dict[str, str]]:
     """Return the entries of a JSON label file as rows of a CSV one."""
-    problem = f"layout msp_podcast: {table} is no JSON object of objects"
+    problem = f"layout msp_podcast: {table} is not a JSON object of objects"
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         names = [name for name, _ in pairs]

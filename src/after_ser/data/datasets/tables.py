@@ -67,8 +67,8 @@ def read_pool(path: _Path) -> pd.DataFrame:
     wrong = ~np.isfinite(frame[list(numbers)].to_numpy(dtype=float)).all(axis=1)
     if wrong.any():
         raise InputError(
-            f"{path}: clip {frame.loc[wrong, 'utt'].iloc[0]} has a probability that is no finite "
-            f"number; expected one for each class {_REMAKE}"
+            f"{path}: clip {frame.loc[wrong, 'utt'].iloc[0]} has a probability that is not a "
+            f"finite number; expected one for each class {_REMAKE}"
         )
     return frame
 

@@ -56,9 +56,9 @@ def read_export(path: Path) -> list[tuple[int, dict[str, str]]]:
     try:
         tasks = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError):
-        raise InputError(f"{path} is no JSON; expected Label Studio's export as JSON") from None
+        raise InputError(f"{path} is not JSON; expected Label Studio's export as JSON") from None
     if not isinstance(tasks, list) or not all(isinstance(task, dict) for task in tasks):
-        raise InputError(f"{path} is no list of tasks; expected Label Studio's export as JSON")
+        raise InputError(f"{path} is not a list of tasks; expected Label Studio's export as JSON")
     rows: list[tuple[int, dict[str, str]]] = []
     for number, task in enumerate(tasks, 1):
         data = task.get("data")

@@ -50,7 +50,7 @@ def read_rows(path: Path) -> list[tuple[int, dict[str, str]]]:
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror})") from None
     if "\0" in text:
-        raise InputError(f"{path} is no text; expected a CSV with the columns of queue.csv")
+        raise InputError(f"{path} is not text; expected a CSV with the columns of queue.csv")
     head = text.partition("\n")[0]
     delimiter = max(_DELIMITERS, key=head.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
@@ -77,7 +77,7 @@ def read_rows(path: Path) -> list[tuple[int, dict[str, str]]]:
                     by_column["utt"] = row[header.index("utt")]
                 rows.append((reader.line_num, by_column))
     except csv.Error as error:
-        raise InputError(f"{path}: line {reader.line_num} is no CSV ({error})") from None
+        raise InputError(f"{path}: line {reader.line_num} is not CSV ({error})") from None
     return rows
 
 

@@ -64,7 +64,7 @@ def overall_uncertainty(probs: np.ndarray) -> float:
     if probs.ndim != 2 or probs.shape[0] < 1 or probs.shape[1] < 2:
         raise ValueError(f"probabilities of shape {probs.shape}, expected [clips, classes]")
     if not np.isfinite(probs).all() or (probs < 0).any() or (abs(probs.sum(1) - 1) > 1e-3).any():
-        raise ValueError("a row of the probabilities is no distribution")
+        raise ValueError("a row of the probabilities is not a distribution")
     from scipy.stats import entropy
 
     return float(entropy(probs, axis=1).mean() / np.log(probs.shape[1]))

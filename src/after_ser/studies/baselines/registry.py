@@ -225,7 +225,7 @@ def _own(method: str) -> Entry:
     constants = _constants(path, source)
     options = constants.get("OPTIONS", {})
     if not isinstance(options, dict):
-        raise InputError(f"{path}: OPTIONS is no dict; expected option name to default")
+        raise InputError(f"{path}: OPTIONS is not a dict; expected option name to default")
     # Without a VERSION every change of the file is a new method, and its fits run again.
     digest = hashlib.sha256(source.encode()).hexdigest()[:12]
     return Entry(
@@ -255,7 +255,7 @@ def _constants(path: Path, source: str) -> dict[str, Any]:
     try:
         tree = ast.parse(source)
     except SyntaxError as error:
-        raise InputError(f"{path}: line {error.lineno} is no Python ({error.msg})") from None
+        raise InputError(f"{path}: line {error.lineno} is not Python ({error.msg})") from None
     functions = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
     found: dict[str, Any] = {"extract": "extract" in functions}
     for node in tree.body:

@@ -58,7 +58,7 @@ def load_wav2vec(path: str | os.PathLike[str]) -> Wav2Vec:
     ]
     if wrong:
         raise InputError(
-            f"p-tapt: {path} is no wav2vec checkpoint as expected: {len(wrong)} weights are "
+            f"p-tapt: {path} is not a wav2vec checkpoint as expected: {len(wrong)} weights are "
             f"missing, unknown or of another shape (first: {wrong[0]})"
         )
     model.load_state_dict(tensors)

@@ -75,7 +75,7 @@ class _Writer:
         if name.startswith("/") or drive or "\\" in name or ".." in parts:
             raise self.refuse(name, "points outside of the folder")
         if _CONTROL.search(name) or any(len(part.encode()) > 255 for part in parts):
-            raise self.refuse(name, "is no name for a file")
+            raise self.refuse(name, "is not a name for a file")
         parts = [part for part in parts if part not in ("", ".")]
         if any(part in _JUNK for part in parts):
             return None
@@ -94,7 +94,7 @@ class _Writer:
             raise self.refuse(name, f"makes it unpack to more than {self._most} bytes")
         self._make(name, path.parent)
         if path == self._folder:
-            raise self.refuse(name, "is no name for a file")
+            raise self.refuse(name, "is not a name for a file")
         try:
             handle = open(path, "xb")  # noqa: SIM115  closed just below
         except FileExistsError:

@@ -56,7 +56,7 @@ def read_run(run: str) -> Config:
             f"{', '.join(runs) or 'there is none yet'}"
         ) from None
     if not isinstance(config, dict) or config.get("run") != run:
-        raise InputError(f"export: {path} is no config of the run {run}; {AGAIN}")
+        raise InputError(f"export: {path} is not a config of the run {run}; {AGAIN}")
     return config
 
 

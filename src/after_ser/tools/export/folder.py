@@ -35,7 +35,7 @@ def write_record(folder: Path, record: dict[str, Any]) -> None:
 def _expect_replaceable(target: Path) -> None:
     expected = "expected a new folder, or an earlier export as it was written (OUT= names another)"
     if target.is_symlink() or (target.exists() and not target.is_dir()):
-        raise InputError(f"export: {target} is no folder; {expected}")
+        raise InputError(f"export: {target} is not a folder; {expected}")
     if not target.exists() or not any(target.iterdir()):
         return
     if not (target / RECORD).is_file():
