@@ -69,7 +69,7 @@ rule index_corpus:
     resources:
         **REQUESTS.of("index_corpus"),
     params:
-        method_version="index-1",
+        method_version="index-2",
         corpus=lambda w: w.corpus,
         layout=lambda w: CONFIG["corpora"][w.corpus]["layout"],
         # a user's root is no input, so that planning needs no data

@@ -230,3 +230,24 @@ def test_real_16_khz_clips_keep_their_samples(tmp_path: Path) -> None:
         before, _ = sf.read(wav / f"{row.utt}.flac", dtype="int16")
         after, _ = sf.read(tmp_path / "out" / row.path, dtype="int16")
         assert np.array_equal(before, after)
+
+
+def test_segments_are_cut_out_of_their_file(tmp_path: Path) -> None:
+    """Several rows a file, as SER tables come; one beyond the end is rejected, not shortened."""
+    long = noise(3.0, 16000, 5)
+    sf.write(tmp_path / "talk.wav", long, 16000)
+    rows = ["path,speaker,start,end,utt", "talk.wav,x,0.5,1.25,a", "talk.wav,x,1.25,2,b"]
+    rows += ["talk.wav,x,2,,c", "talk.wav,x,,0.5,d", "talk.wav,x,2.5,3.5,e", "talk.wav,x,1,1.1,f"]
+    (tmp_path / "metadata.csv").write_text("\n".join(rows) + "\n")
+    _, manifest, rejected = convert(tmp_path, tmp_path / "out", layout="csv")
+    samples, _ = sf.read(tmp_path / "talk.wav", dtype="int16")
+    bounds = {"a": (0.5, 1.25), "b": (1.25, 2), "c": (2, 3), "d": (0, 0.5)}
+    assert manifest["utt"].tolist() == list(bounds)
+    for row in manifest.itertuples():
+        first, last = (round(at * 16000) for at in bounds[row.utt])
+        cut, _ = sf.read(tmp_path / "out" / row.path, dtype="int16")
+        assert np.array_equal(cut, samples[first:last])
+        assert float(row.duration_s) == (last - first) / 16000
+    assert rejected["reason"].tolist() == [
+        "corrupt: ends after 3.000 s, the clip at 3.5 s", "shorter than 0.3 s",
+    ]  # fmt: skip

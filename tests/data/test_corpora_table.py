@@ -146,3 +146,28 @@ def test_a_folder_names_other_tables_and_takes_its_own_in_any_case(
     labels = {clip.utt: (clip.speaker, clip.raw_label) for clip in Folder().scan(root, {})}
     assert labels["a/one"] == ("Anna", "sad")
     assert "'emotion'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "seconds"),
+    [
+        ("0.5", "1.25", (0.5, 1.25)),
+        ("0,5", "1,25", (0.5, 1.25)),
+        ("", "1", (None, 1.0)),
+        ("0 days 00:00:01.500000", "0 days 01:00:02", (1.5, 3602.0)),
+        ("00:01", "NaT", (1.0, None)),
+    ],
+)
+def test_a_row_may_be_a_part_of_a_file(root: Path, start: str, end: str, seconds: tuple) -> None:
+    (clip,) = scan(root, f"path;speaker;start;end\na/one.wav;x;{start};{end}\n")
+    assert (clip.start, clip.end) == seconds
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "problem"),
+    [("2", "1", "after start"), ("1", "1", "after start"), ("-1", "1", "0 or more"),
+     ("soon", "1", "start is 'soon'")],
+)  # fmt: skip
+def test_times_that_make_no_part_are_named(root: Path, start: str, end: str, problem: str) -> None:
+    with pytest.raises(InputError, match=f"line 2.*{problem}"):
+        scan(root, f"path,speaker,start,end\na/one.wav,x,{start},{end}\n")

@@ -10,7 +10,8 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -18,18 +19,27 @@ import pandas as pd
 import soundfile
 
 from after_ser.data.audio.checks import defect, duplicates
-from after_ser.data.audio.read import LongAudioError, UnreadableAudioError, read_clip
+from after_ser.data.audio.read import (
+    MAX_DURATION_S,
+    Clip,
+    LongAudioError,
+    UnreadableAudioError,
+    read_clip,
+)
 from after_ser.run.atomic import atomic_folder, read_tsv, write_tsv
 
 SAMPLE_RATE = 16000
+#: A file that clips are cut from is in memory as a whole: an hour at 48 kHz takes 0.7 GB.
+LONGEST_FILE_S = 3600
 MANIFEST_COLUMNS = [
     *["utt", "path", "speaker", "session", "gender", "language", "text_id", "raw_label"],
     *["valence", "arousal", "dominance", "duration_s", "sample_rate", "channels", "sha256"],
 ]
 REJECTED_COLUMNS = [*MANIFEST_COLUMNS, "reason"]
 # What conversion adds is not in the index.
-_INDEX_COLUMNS = tuple(
-    c for c in MANIFEST_COLUMNS if c not in ("duration_s", "sample_rate", "channels")
+_INDEX_COLUMNS = (
+    *(c for c in MANIFEST_COLUMNS if c not in ("duration_s", "sample_rate", "channels")),
+    *("start", "end"),
 )
 
 
@@ -37,6 +47,8 @@ _INDEX_COLUMNS = tuple(
 class _Job:
     source: str
     target: str
+    start: str = ""  # seconds, "" for the whole file
+    end: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,8 +86,10 @@ def convert_corpus(
     names = file_names(index["utt"].tolist())
     with atomic_folder(audio) as temporary:
         jobs = [
-            _Job(source, os.fspath(temporary / name))
-            for source, name in zip(index["path"], names, strict=True)
+            _Job(source, os.fspath(temporary / name), start, end)
+            for source, name, start, end in zip(
+                index["path"], names, index["start"], index["end"], strict=True
+            )
         ]
         outcomes = list(_run(jobs, workers))
         columns = ("duration_s", "sample_rate", "channels", "sha256", "reason")
@@ -138,7 +152,7 @@ def file_names(utts: Sequence[str]) -> list[str]:
 
 def _convert(job: _Job) -> _Outcome:
     try:
-        clip = read_clip(job.source)
+        clip = _segment(job) if job.start or job.end else read_clip(job.source)
     except LongAudioError as error:
         return _Outcome(reason=str(error))
     except UnreadableAudioError as error:
@@ -160,6 +174,23 @@ def _convert(job: _Job) -> _Outcome:
         cancelled=clip.cancelled,
         reason=reason,
     )
+
+
+@lru_cache(maxsize=1)  # the segments of a file come one after the other
+def _whole_file(path: str) -> Clip:
+    return read_clip(path, LONGEST_FILE_S)
+
+
+def _segment(job: _Job) -> Clip:
+    """Return the part of a file that a job names; its end may be wrong by a rounding, 10 ms."""
+    whole = _whole_file(job.source)
+    start, end = float(job.start or 0), float(job.end or whole.duration_s)
+    if end > whole.duration_s + 0.01:
+        raise UnreadableAudioError(f"ends after {whole.duration_s:.3f} s, the clip at {end:g} s")
+    if end - start > MAX_DURATION_S:
+        raise LongAudioError(f"longer than {MAX_DURATION_S:g} s")
+    first, last = (round(at * whole.sample_rate) for at in (start, end))
+    return replace(whole, samples=whole.samples[first:last])
 
 
 def write_flac(path: str | os.PathLike[str], samples: np.ndarray) -> str:

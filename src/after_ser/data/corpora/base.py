@@ -22,6 +22,7 @@ class Utterance:
     `utt` is unique in the corpus, `path` absolute, `gender` "female" or "male", `language` an
     ISO 639-1 code. `text_id` is equal for clips of the same sentence. `raw_label` is the corpus's
     own label. `valence`, `arousal` and `dominance` are on the corpus's own scale.
+    `start` and `end` (seconds) are the clip's place in the file, None its beginning and end.
     """
 
     utt: str
@@ -35,6 +36,8 @@ class Utterance:
     valence: float | None = None
     arousal: float | None = None
     dominance: float | None = None
+    start: float | None = None
+    end: float | None = None
 
 
 class Corpus(ABC):

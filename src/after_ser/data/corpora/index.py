@@ -22,7 +22,7 @@ from after_ser.run.atomic import write_tsv
 
 INDEX_COLUMNS = [
     *["utt", "path", "speaker", "session", "gender", "language", "text_id", "raw_label"],
-    *["valence", "arousal", "dominance", "sha256", "bytes"],
+    *["valence", "arousal", "dominance", "start", "end", "sha256", "bytes"],
 ]
 
 
@@ -36,8 +36,8 @@ def index_corpus(
     """Scan the release in `root` and write and return its index, sorted by utterance.
 
     Hashing the content makes every later step notice changed audio, although the files are no
-    inputs of the workflow. Ratings have six decimals, "" where the corpus has none; `path` is
-    absolute. Raises InputError, with the corpus's name, for whatever the adapter cannot
+    inputs of the workflow. Ratings and seconds have six decimals, "" where the corpus has none;
+    `path` is absolute. Raises InputError, with the corpus's name, for whatever the adapter cannot
     understand, for two clips of one name and for names that are not UTF-8.
     """
     try:
@@ -90,7 +90,7 @@ def _check(clips: list[Utterance]) -> None:
 
 def _row(clip: Utterance) -> dict[str, Any]:
     row = asdict(clip)
-    for name in ("valence", "arousal", "dominance"):
+    for name in ("valence", "arousal", "dominance", "start", "end"):
         value = row[name]
         row[name] = "" if value is None or math.isnan(value) else f"{value:.6f}"
     digest, size = _hashed(clip.path)

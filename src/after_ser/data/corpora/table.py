@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import unicodedata
 from collections.abc import Iterator, Mapping
@@ -21,7 +22,9 @@ from after_ser.data.corpora.label_files import (
 
 _REQUIRED = ("path", "speaker")
 _RATINGS = ("valence", "arousal", "dominance")
-_OPTIONAL = ("utt", "session", "gender", "language", "text_id", "label", *_RATINGS)
+_OPTIONAL = ("utt", "session", "gender", "language", "text_id", "label", *_RATINGS, "start", "end")
+#: A time as audformat writes it, e.g. "0 days 00:01:02.5"; plain seconds are read too.
+_TIME = re.compile(r"(?:(\d+) days? )?(?:(\d+):)?(\d+):(\d+(?:\.\d+)?)")
 _GENDERS = {"": "", "f": "female", "female": "female", "m": "male", "male": "male"}
 
 
@@ -31,10 +34,11 @@ class Table(Corpus):
     Columns, in any order and case, separated by comma, semicolon or tab: `path` (relative to the
     table, or absolute) and `speaker`, which folds are made by; and, where known, `utt`, `session`,
     `gender` (female, male or empty), `language` (ISO 639-1), `text_id`, `label`, `valence`,
-    `arousal`, `dominance`. Other columns are not read, and named in a notice. An empty label is a
-    clip nobody has labelled yet. Without `utt`, a clip is named by its path without suffix, which
-    stays the same when clips are added. There is no table of labels: class names are taken as they
-    are, and the config's `labels` maps others.
+    `arousal`, `dominance`. With `start` and `end` (seconds, or as audformat writes them; empty is
+    the file's own) a row is a part of a file, which may have several. Other columns are not read,
+    and named in a notice. An empty label is a clip nobody has labelled yet. Without `utt`, a clip
+    is named by its path without suffix, which stays the same when clips are added. There is no
+    table of labels: class names are taken as they are, and the config's `labels` maps others.
     """
 
     layout = "csv"
@@ -87,6 +91,11 @@ def _utterance(table: Path, line: int, row: dict[str, str]) -> Utterance:
     ratings = {name: _number(row.get(name, ""), name, where) for name in _RATINGS}
     named = row["path"] if is_file(table.parent / row["path"]) else row["path"].replace("\\", "/")
     without_suffix = Path(named).with_suffix("").as_posix().removeprefix("./").lstrip("/")
+    start, end = (_seconds(row.get(name, ""), name, where) for name in ("start", "end"))
+    if end is not None and end <= (start or 0):
+        raise InputError(f"{where}: end is {row['end']}, expected a time after start")
+    if start is not None or end is not None:
+        without_suffix += f"_{start or 0:g}-{'' if end is None else f'{end:g}'}"
     return Utterance(
         utt=row.get("utt") or unicodedata.normalize("NFC", without_suffix),
         path=path,
@@ -99,7 +108,22 @@ def _utterance(table: Path, line: int, row: dict[str, str]) -> Utterance:
         valence=ratings["valence"],
         arousal=ratings["arousal"],
         dominance=ratings["dominance"],
+        start=start,
+        end=end,
     )
+
+
+def _seconds(text: str, column: str, where: str) -> float | None:
+    """Return a time in seconds, None where there is none (empty, or NaT as pandas writes it)."""
+    if text in ("", "NaT"):
+        return None
+    if match := _TIME.fullmatch(text):
+        days, hours, minutes, seconds = (float(part or 0) for part in match.groups())
+        return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+    value = _number(text, column, where)
+    if value is not None and value < 0:
+        raise InputError(f"{where}: {column} is {text!r}, expected 0 or more seconds")
+    return value
 
 
 def _number(text: str, column: str, where: str) -> float | None:
