@@ -67,7 +67,7 @@ def test_robustness_and_outliers_evaluate_cells_of_the_grid():
         ("tables/robustness/budget", {"aft": 0.2}, 'no arm "aft" … "after"'),
         ("tables/robustness/arms", ["aftr"], 'no arm "aftr"'),
         ("tables/robustness", None, "draws tables.robustness"),
-        ("datasets/injected/inject/foreign/corpus", "savee", 'there is no corpus "savee"'),
+        ("datasets/injected/inject/foreign/corpus", "savee", '"savee"'),
         ("datasets/injected/inject/foreign/corpus", "synthetic-emodb", "a corpus of the dataset"),
         ("datasets/injected/inject", {}, "datasets.injected.inject"),
         ("tables/outliers/random", "o-entropy", "o-entropy is random"),

@@ -51,7 +51,7 @@ def test_esd_with_and_without_split_folders(tmp_path: Path, pattern: str) -> Non
     "name", ["0011/Angry/0012_000001.wav", "0011/Cross/0011_000001.wav", "Angry/0011_000001.wav"]
 )
 def test_esd_refuses_what_its_folders_contradict(tmp_path: Path, name: str) -> None:
-    with pytest.raises(InputError, match=r"is not named <speaker>_<number>.*as 0011/Angry"):
+    with pytest.raises(InputError, match=r"as 0011/Angry"):
         scan("esd", touch_clips(tmp_path, [name]))
 
 

@@ -132,7 +132,7 @@ def test_cremad(tmp_path: Path) -> None:
         assert clips["1001_IEO_ANG_HI"].gender == "male"
         assert clips["1040_ITH_SAD_X"].gender == "female"
     table.write_text("ActorID,Age\n1001,51\n")
-    with pytest.raises(InputError, match=r"VideoDemographics\.csv has no column Sex"):
+    with pytest.raises(InputError, match=r"VideoDemographics\.csv .*column Sex"):
         scan("cremad", tmp_path)
 
 
@@ -193,5 +193,5 @@ def test_registry_suggests_the_nearest_layout() -> None:
     assert "csv" in LAYOUTS and "iemocap" in LAYOUTS
     with pytest.raises(InputError, match="CREMA-D.*did you mean cremad"):
         corpus_adapter("CREMA-D")
-    with pytest.raises(InputError, match="expected one of iemocap, emodb"):
+    with pytest.raises(InputError, match="iemocap, emodb"):
         corpus_adapter("zzz")

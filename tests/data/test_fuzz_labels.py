@@ -166,7 +166,7 @@ TWICE = "MSP-PODCAST_0001_0008.wav,A,2.2,4.0,3.2,127,Male,Train\n"
         ("iemocap", "_M001\tang", "_F000\tang", "a second time"),
         ("iemocap", "\tneu\t", "\t", "line 3 of"),
         ("csv", "path,", "file,", "has no column path"),
-        ("csv", "label,gender", "Label,label", "more than one column label"),
+        ("csv", "label,gender", "Label,label", "column label"),
         ("csv", "a/one.wav", "a" * 300 + ".wav", "line 2 of"),
         ("csv", "a/one.wav,03", "a/one.wav,\"0\n3\"", "line break in its speaker"),
         ("csv", "a/one.wav,03", "a/one.wav,\"0\x1b3\"", "control character in its speaker"),

@@ -83,10 +83,10 @@ def test_a_table_that_breaks_off_anywhere_is_never_taken_for_a_whole_one(tmp_pat
 @pytest.mark.parametrize(
     ("name", "column", "value", "message"),
     [
-        ("fold", "split", "tain", "'tain'; expected one of train"),
+        ("fold", "split", "tain", "split 'tain'"),
         ("fold", "split", "", "has split ''"),
         ("fold", "utt", "t/nobody", "no clip t/nobody"),
-        ("labelled", "label", "angry", "'angry'; expected one of anger"),
+        ("labelled", "label", "angry", "label 'angry'"),
         ("labelled", "utt", LABELLED["utt"][3], "is there twice"),
         ("labelled", "utt", "", "without a name"),
         ("manifest", "label", "", "has label ''"),

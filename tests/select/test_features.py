@@ -125,14 +125,14 @@ def test_what_runs_the_model_asks_for_a_gpu(monkeypatch):
 
 def test_a_feature_that_reads_more_than_its_entry_says_is_refused(inputs_of):
     undeclared = Entry("x:X", (Feature("gradients", "longest_gradient:gradients"),))
-    with pytest.raises(ValueError, match="reads latents; expected it in `reads`"):
+    with pytest.raises(ValueError, match="reads latents"):
         compute(undeclared, inputs_of(undeclared), {})
 
 
 def test_a_feature_without_a_row_per_clip_is_refused(inputs_of):
     wrong = Feature("labelled_gradients", "longest_gradient:gradients", MODEL)
     entry = Entry("x:X", (wrong,))
-    with pytest.raises(ValueError, match="gradients: 4 rows; expected one for each of 2 clips"):
+    with pytest.raises(ValueError, match="gradients: 4 rows; .* 2 clips"):
         compute(entry, inputs_of(entry), {})
 
 
@@ -140,5 +140,5 @@ def test_surprisal_that_was_cut_is_refused_in_one_line(inputs_of, files, clips, 
     latents = write_latents(tmp_path, clips)
     np.save(latents / "surprisal.npy", np.ones((11, 3)))
     inputs = Inputs([clips.utts[0]], [], {"surprisal": [latents / "surprisal.npy"]}, (), CPU)
-    with pytest.raises(InputError, match="11 rows for 12 clips in index.tsv"):
+    with pytest.raises(InputError, match="11 rows for 12 clips"):
         compute(STRATEGIES["alps"], inputs, {})

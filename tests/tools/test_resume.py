@@ -74,7 +74,7 @@ def test_a_dead_owner_loses_it(snakemake, capsys):
 def test_an_owner_elsewhere_keeps_it_dead_or_not(snakemake):
     kill(snakemake)
     file = change(host="elsewhere", machine="other", boot="other")
-    with pytest.raises(InputError, match="on elsewhere may still run"):
+    with pytest.raises(InputError, match="on elsewhere "):
         free_folder()
     assert any(SNAKEMAKE_LOCKS.iterdir()) and file.exists()
 

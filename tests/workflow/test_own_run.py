@@ -45,7 +45,7 @@ def changed(path, value):
         (["arms", "after", "schedule"], "oneshot", "strategy random|schedule iterative"),
         (["datasets", "own", "folds", "by"], "speaker", "expected none"),
         (["datasets", "own", "balance"], {"method": "cap"}, "no balancing"),
-        (["tables", "table1"], {"dataset": "own"}, "have none; expected only rounds"),
+        (["tables", "table1"], {"dataset": "own"}, "only rounds"),
         (
             ["protocols", "people", "oracle", "label_noise"],
             0.1,
