@@ -276,3 +276,46 @@ def test_a_folder_among_the_answers_is_told(asked):
     (asked / "answers/anna").mkdir()
     (asked / "answers/anna/a.csv").write_text("utt,label\na,sad\n")
     assert problems(asked) == [("file", "")]
+
+
+def chosen_in(*controls):
+    """An annotation with choices of controls: (name, choice) each."""
+    return {
+        "result": [
+            {"from_name": name, "type": "choices", "value": {"choices": [choice]}}
+            for name, choice in controls
+        ]
+    }
+
+
+@pytest.mark.parametrize(
+    ("task", "label"),
+    [
+        ({"data": {"utt": "a"}, "annotations": [chosen_in(("choice", "sad"))]}, "sad"),
+        ({"data": {"utt": "a"}, "annotations": [chosen_in(("Emotion", "sad"))]}, "sad"),
+        (
+            {"data": {"utt": "a"}, "annotations": [chosen_in(("tone", "x"), ("emotion", "sad"))]},
+            "sad",
+        ),
+        (
+            {"data": {"utt": "a"}, "annotations": [chosen_in(("tone", "x"), ("mood", "sad"))]},
+            "tone: x; mood: sad",
+        ),
+        ({"utt": "a", "id": 3, "audio": "x.wav", "choice": "sad", "annotator": 1}, "sad"),
+        ({"utt": "a", "emotion": {"choices": ["sad"]}, "comment": "loud"}, "sad"),
+        ({"utt": "a", "tone": "x", "mood": "sad"}, "tone: x; mood: sad"),
+    ],
+)
+def test_a_control_of_another_name_is_read_where_it_is_the_only_one(tmp_path, task, label):
+    (tmp_path / "export.json").write_text(json.dumps([task]))
+    ((_, row),) = read_export(tmp_path / "export.json")
+    assert (row["label"], row["status"]) == (label, "labelled")
+
+
+def test_several_controls_of_other_names_are_a_problem_and_no_answer(asked):
+    task = {"data": {"utt": "a"}, "annotations": [chosen_in(("tone", "x"), ("mood", "sad"))]}
+    (asked / "answers").mkdir(exist_ok=True)
+    (asked / "answers/export.json").write_text(json.dumps([task]))
+    answered = read_answered(asked.parent, CLASSES)
+    assert "a" not in answered.by_clip
+    assert any("tone: x; mood: sad" in problem.text for problem in answered.problems)

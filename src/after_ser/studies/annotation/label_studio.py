@@ -18,6 +18,21 @@ from after_ser.core.errors import InputError
 from after_ser.studies.annotation.queue import QueuedClip
 
 EMOTION, UNUSABLE = "emotion", "unusable"
+#: What else stands in an annotation of JSON-MIN: the task's data, and what Label Studio adds.
+_NO_CONTROL = frozenset(
+    [
+        "audio",
+        "utt",
+        "rank",
+        "seconds",
+        "id",
+        "annotator",
+        "annotation_id",
+        "created_at",
+        "updated_at",
+        "lead_time",
+    ]
+)
 _SERVED = "/data/local-files/?d="  # below LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT
 
 
@@ -69,7 +84,8 @@ def read_export(path: Path) -> list[tuple[int, dict[str, str]]]:
                     raise InputError(f"{path}: task {number} has an annotation that is none")
                 rows.append((number, {"utt": utt, **_answer(annotation)}))
         elif "utt" in task:  # JSON-MIN
-            answer = _label_and_status(_choices(task.get(EMOTION))) | _by(task.get("annotator"))
+            given = {key: _choices(value) for key, value in task.items() if key not in _NO_CONTROL}
+            answer = _label_and_status(_chosen(given)) | _by(task.get("annotator"))
             rows.append((number, {"utt": _name(task["utt"]), **answer}))
         else:
             raise InputError(f"{path}: task {number} has no utt; expected the tasks given to it")
@@ -80,12 +96,25 @@ def _answer(annotation: dict[str, Any]) -> dict[str, str]:
     by = _by(annotation.get("completed_by"))
     if annotation.get("was_cancelled"):
         return {"label": "", "status": "skipped", **by}
-    chosen: list[str] = []
+    given: dict[str, list[str]] = {}
     for result in annotation.get("result") or []:
-        if isinstance(result, dict) and result.get("from_name") == EMOTION:
+        if isinstance(result, dict):
             value = result.get("value")
-            chosen += _choices(value.get("choices") if isinstance(value, dict) else None)
-    return {**_label_and_status(chosen), **by}
+            chosen = _choices(value.get("choices") if isinstance(value, dict) else None)
+            given.setdefault(_text(result.get("from_name")), []).extend(chosen)
+    return {**_label_and_status(_chosen(given)), **by}
+
+
+def _chosen(given: dict[str, list[str]]) -> list[str]:
+    """Return the choices of the control `emotion`, or of the only other one that has any.
+
+    Of several others none is guessed: their names and choices become one label that is no class,
+    which is reported with what was expected.
+    """
+    others = {name: chosen for name, chosen in given.items() if chosen}
+    if EMOTION in given or len(others) < 2:
+        return given[EMOTION] if EMOTION in given else next(iter(others.values()), [])
+    return ["; ".join(f"{name}: {' + '.join(chosen)}" for name, chosen in others.items())]
 
 
 def _label_and_status(chosen: list[str]) -> dict[str, str]:
