@@ -14,7 +14,7 @@ RELEASES = {
 }
 
 
-# Fetches what may be fetched. A corpus's folder is no output: no rule deletes or writes into it.
+# Downloads the open corpora. Their folders are no rule's output, so no rule deletes them.
 rule download:
     log:
         "results/corpora/download.log",

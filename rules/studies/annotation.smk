@@ -13,7 +13,7 @@ from after_ser.studies.annotation.places import VAL, asked_in
 TARGETS += PEOPLE.targets()
 
 
-# Where a query lies once people were asked it: it is read back, never made anew.
+# Where a query is once people were asked it: it is read back, never made again.
 ASKED = {"frozen": lambda w: PEOPLE.published(asked_in(w.get("round", 0)))}
 # Params of the rules that read answers.
 COUNTED = {"run": RUN, "classes": CONFIG["classes"], "oracle": PEOPLE.oracle}

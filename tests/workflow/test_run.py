@@ -1,4 +1,4 @@
-"""The whole workflow on a tiny config: complete, repeatable, and true to the data's way."""
+"""The whole workflow on a tiny config: complete, repeatable, and with the data in order."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""Write what a pool's scores depend on, so that a change of it makes every query anew."""
+"""Write what a pool's scores depend on, so that a change of it repeats every query."""
 
 from after_ser.run.atomic import write_json
 from after_ser.run.script import run_script

@@ -1,1 +1,1 @@
-"""What stands beside the paper's method: one package per study."""
+"""Studies beside the paper's method, one package each."""

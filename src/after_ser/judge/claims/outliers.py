@@ -1,7 +1,7 @@
 """The claim that active selection avoids noise and outliers (paper, sections 3.3 and 3.4).
 
-The paper has no numbers on it. It can be measured where clips of no use were put into the pool on
-purpose, which is what the table `outliers` counts.
+The paper has no numbers on it. It can be measured where useless clips were injected into the pool,
+which is what the table `outliers` counts.
 """
 
 from __future__ import annotations

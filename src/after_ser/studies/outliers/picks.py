@@ -1,4 +1,4 @@
-"""How many clips of no use each arm picked: repetitions, foreign clips, wrong labels."""
+"""How many useless clips each arm picked: near-duplicates, foreign clips, wrong labels."""
 
 from __future__ import annotations
 

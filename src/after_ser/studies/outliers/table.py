@@ -1,4 +1,4 @@
-"""Table of outliers: the share of clips of no use among what each arm picks, against random."""
+"""Table of outliers: the share of useless clips among an arm's picks, compared with random."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Trained models on test clips made worse: noise, reverberation, telephone, coding."""
+"""Trained models on degraded test clips: noise, reverberation, telephone, coding."""

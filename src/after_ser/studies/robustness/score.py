@@ -1,4 +1,4 @@
-"""A trained model's scores on its test clips as they are, and made worse in several ways."""
+"""A trained model's scores on its test clips, clean and degraded in several ways."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Table of robustness: each arm's scores on test clips made worse, and what that costs it."""
+"""Table of robustness: each arm's scores on degraded test clips, and its loss of UA."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Fetching the corpora that may be fetched: addresses and checksums in a file, bytes verified."""
+"""Downloading the open corpora: addresses and checksums from a file, every byte verified."""

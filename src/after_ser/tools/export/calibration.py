@@ -1,4 +1,4 @@
-"""One temperature for a model's probabilities, and how far they are from how often it is right."""
+"""One temperature for a model's probabilities, and their expected calibration error."""
 
 from __future__ import annotations
 

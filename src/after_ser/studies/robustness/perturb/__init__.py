@@ -1,1 +1,1 @@
-"""Ways in which a test clip is made worse: noise, reverberation, narrow band, coding."""
+"""Ways to degrade a test clip: noise, reverberation, narrow band, coding."""
