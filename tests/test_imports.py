@@ -25,7 +25,7 @@ LAYERS = (
     # what a configuration and a plan know of the studies, which is light
     "studies.baselines.base studies.baselines.config studies.baselines.registry",
     "studies.fewshot.config studies.fewshot.grid studies.inside.config",
-    "studies.robustness.perturb.registry",
+    "studies.robustness.registry",
     "judge",
     "config",
     "studies",

@@ -7,7 +7,7 @@ import pytest
 from datasets_tables import CLASSES, clip, sessions_manifest
 
 from after_ser.data.datasets.audit import audit_folds
-from after_ser.data.datasets.released import make_released_fold
+from after_ser.data.datasets.folds import make_fold
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def manifest():
 
 def made(manifest, fold=2, balance=None):
     balance = balance or {"method": "none"}
-    return make_released_fold(manifest, fold, "m", "t", CLASSES, balance=balance)
+    return make_fold(manifest, fold, "m", "t", CLASSES, balance=balance, halves=True)
 
 
 def parts(fold, manifest):

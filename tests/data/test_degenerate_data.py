@@ -28,7 +28,6 @@ from after_ser.data.audio.convert import convert_corpus
 from after_ser.data.corpora.index import index_corpus
 from after_ser.data.datasets.folds import make_fold
 from after_ser.data.datasets.merge import merge_corpora
-from after_ser.data.datasets.released import make_released_fold
 from after_ser.learn.finetune import train as train_module
 from after_ser.learn.finetune.train import fit
 from after_ser.model.classifier import save_classifier, start_classifier
@@ -117,9 +116,9 @@ def test_a_held_out_clip_cannot_be_both_val_and_test():
     rows = [clip("lonely", "sad", "a"), *(clip(f"{c}{i}", c, "b") for c in CLASSES for i in "12")]
     settings = {"by": "speaker", "groups": 2, "balance": NONE}
     with pytest.raises(InputError, match="1 clip is held out"):
-        make_released_fold(pd.DataFrame(rows), 1, "d", "t", CLASSES, **settings)
+        make_fold(pd.DataFrame(rows), 1, "d", "t", CLASSES, **settings, halves=True)
     rows.append(clip("second", "sad", "a"))
-    made = make_released_fold(pd.DataFrame(rows), 1, "d", "t", CLASSES, **settings)
+    made = make_fold(pd.DataFrame(rows), 1, "d", "t", CLASSES, **settings, halves=True)
     assert sorted(made.splits["split"])[:2] == ["test", "train"]
 
 

@@ -14,7 +14,7 @@ from after_ser.judge.learning_curve import (
     labels_needed,
     mean_curve,
 )
-from after_ser.judge.penalty import penalty_matrix
+from after_ser.judge.tables.penalty import penalty_matrix
 
 BUDGETS = [0.1, 0.2, 0.4, 1.0]
 

@@ -20,8 +20,7 @@ from selfsupervised_clips import (
 from after_ser.core.errors import InputError
 from after_ser.learn.tapt.batches import Batches
 from after_ser.learn.tapt.settings import PretrainSettings
-from after_ser.learn.tapt.summary import levelled_off
-from after_ser.learn.tapt.train import measurable, pretrain
+from after_ser.learn.tapt.train import levelled_off, measurable, pretrain
 from after_ser.model.families.conv_encoder import normalise, save_model
 from after_ser.model.families.wav2vec2_fast.dropout import Dropout
 from after_ser.model.geometry import Geometry

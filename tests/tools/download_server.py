@@ -11,7 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import soundfile
 
-from after_ser.tools.download.fetch import Fetcher, Patience
+from after_ser.tools.download.config import Patience
+from after_ser.tools.download.fetch import Fetcher
 
 
 class Files(BaseHTTPRequestHandler):
@@ -89,7 +90,7 @@ def serving(files, *, ranges=True, validators=True):
 
 
 def fetcher(attempts=4):
-    return Fetcher(Patience(attempts, first_s=0, longest_s=0, connect_s=5, read_s=5))
+    return Fetcher(Patience(attempts=attempts, first_s=0, longest_s=0, connect_s=5, read_s=5))
 
 
 def clip(seed):

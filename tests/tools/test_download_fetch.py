@@ -102,10 +102,11 @@ def test_passing_errors_are_tried_again(server, tmp_path, status):
 
 
 def test_pauses_grow_and_end(server, tmp_path, monkeypatch):
-    from after_ser.tools.download.fetch import Fetcher, Patience
+    from after_ser.tools.download.config import Patience
+    from after_ser.tools.download.fetch import Fetcher
 
     pauses = []
-    patient = Fetcher(Patience(5, first_s=1, longest_s=6), sleep=pauses.append)
+    patient = Fetcher(Patience(attempts=5, first_s=1, longest_s=6), sleep=pauses.append)
     server.faults[PATH] = [503] * 9
     with pytest.raises(InputError, match=r"HTTP 503 .*\(5 attempts\)"):
         patient.fetch([server.base + PATH], tmp_path / "corpus.zip", KNOWN)

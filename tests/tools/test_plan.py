@@ -21,12 +21,10 @@ from after_ser.tools.cluster.requests import Requests
 from after_ser.tools.cluster.rules import RULES, SAME_WORK
 from after_ser.tools.cluster.work import Job, shape_of
 from after_ser.tools.plan import command
-from after_ser.tools.plan.actual import finished_jobs
 from after_ser.tools.plan.calibration import Speeds, calibrate, what_is_measured
-from after_ser.tools.plan.cost import Cost, cost_of
 from after_ser.tools.plan.jobs import PlannedJob, planned_jobs
-from after_ser.tools.plan.schedule import wall_seconds
-from after_ser.tools.plan.table import rows_of, text_of
+from after_ser.tools.plan.schedule import Cost, cost_of, wall_seconds
+from after_ser.tools.plan.table import finished_jobs, rows_of, text_of
 
 SPEEDS = Speeds("a CPU", False, 1, 1e9, 2e9, 4e9, 8e9, 2.0, 5.0, 0.5)
 WILDCARDS = {

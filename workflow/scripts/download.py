@@ -5,8 +5,9 @@ from pathlib import Path
 
 from after_ser.core.errors import InputError
 from after_ser.run.script import run_script
+from after_ser.tools.download.config import Patience
 from after_ser.tools.download.corpus import CorpusDownload
-from after_ser.tools.download.fetch import Fetcher, Patience
+from after_ser.tools.download.fetch import Fetcher
 from after_ser.tools.download.plan import chosen, corpus_folders, explanation, read_plan
 
 
@@ -15,7 +16,7 @@ def main(snakemake):
     plan = read_plan(p.plan)
     names = chosen(plan, list(p.names))
     folders = corpus_folders(p.config, plan)
-    fetcher = Fetcher(Patience(**plan.get("patience", {})))
+    fetcher = Fetcher(Patience(**plan["patience"]))
     failed = []
     for name in names:
         try:

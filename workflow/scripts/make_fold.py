@@ -7,7 +7,6 @@ import pandas as pd
 from after_ser.data.datasets.audit import audit_folds, check_audit
 from after_ser.data.datasets.folds import make_fold
 from after_ser.data.datasets.own import OWN, make_own_fold
-from after_ser.data.datasets.released import make_released_fold
 from after_ser.run.atomic import read_tsv, write_json, write_tsv
 from after_ser.run.script import run_script
 from after_ser.studies.outliers.inject import injected_of_fold
@@ -28,7 +27,7 @@ def main(snakemake):
     }
     what = (own, number, params.dataset, params.target, params.classes)
     if split == "released":
-        fold = make_released_fold(*what, **common)
+        fold = make_fold(*what, **common, halves=True)
     elif split == OWN:
         fold = make_own_fold(own, params.dataset, val["share"])
     else:

@@ -19,7 +19,7 @@ from after_ser.model.scratch import check_architecture
 from after_ser.select.registry import STRATEGIES
 from after_ser.studies.baselines.registry import registered
 from after_ser.studies.fewshot.grid import BASELINE, is_wanted
-from after_ser.studies.robustness.perturb.registry import PERTURBATIONS
+from after_ser.studies.robustness.registry import PERTURBATIONS
 
 Config = dict[str, Any]
 

@@ -16,7 +16,7 @@ from after_ser.run.atomic import read_tsv
 from after_ser.select.overlap import selection_overlaps
 from after_ser.studies.fewshot.scores import gather_fewshot
 from after_ser.studies.outliers.picks import gather_outliers
-from after_ser.studies.robustness.scores import gather_robustness
+from after_ser.studies.robustness.table import gather_robustness
 
 Config = dict[str, Any]
 Files = Sequence[str]

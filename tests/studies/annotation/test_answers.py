@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from after_ser.core.errors import InputError
-from after_ser.studies.annotation.agreement import agreement
 from after_ser.studies.annotation.answers import read_answered
 from after_ser.studies.annotation.label_studio import interface_text, read_export, tasks_text
+from after_ser.studies.annotation.labelled import agreement
 from after_ser.studies.annotation.queue import QueuedClip
 from after_ser.studies.annotation.queue_csv import COLUMNS, queue_text, read_rows
 from after_ser.studies.annotation.resolve import resolve_answers

@@ -6,7 +6,7 @@ import torch
 from safetensors.torch import save_file
 
 from after_ser.core.errors import InputError
-from after_ser.studies.baselines.features import waveform
+from after_ser.studies.baselines.clips import waveform
 from after_ser.studies.baselines.lssed import fit, predict
 from after_ser.studies.baselines.pyconvresnet import PyConvResNet
 from after_ser.studies.baselines.segments import cut, gather, mean_by_clip

@@ -12,7 +12,7 @@ from torch.nn.functional import binary_cross_entropy, cross_entropy
 from after_ser.core.errors import InputError
 from after_ser.studies.baselines import rh_emo_pretraining
 from after_ser.studies.baselines.base import Clip
-from after_ser.studies.baselines.features import waveform
+from after_ser.studies.baselines.clips import waveform
 from after_ser.studies.baselines.rh_emo import fit, predict, spectrograms
 from after_ser.studies.baselines.rh_emo_autoencoder import AutoEncoder, pretraining_loss
 from after_ser.studies.baselines.rh_emo_pretraining import pretrain, scaled_ratings

@@ -12,8 +12,7 @@ from after_ser.core.errors import InputError
 from after_ser.judge.baselines import NOTES, gather_fits
 from after_ser.run.atomic import read_tsv
 from after_ser.studies.baselines.base import HISTORY, Fitted
-from after_ser.studies.baselines.clips import read_clips
-from after_ser.studies.baselines.features import fixed_length, windows
+from after_ser.studies.baselines.clips import fixed_length, read_clips, windows
 from after_ser.studies.baselines.light_sernet import learning_rate
 from after_ser.studies.baselines.registry import METHODS, load, registered
 from after_ser.studies.baselines.run import run_baseline, write_result

@@ -8,12 +8,11 @@ from scipy import stats
 
 from after_ser.core.errors import InputError
 from after_ser.run.atomic import read_json, write_json, write_tsv
-from after_ser.studies.inside import projection
+from after_ser.studies.inside import content
 from after_ser.studies.inside.gather import Round, Run, read_clips, read_runs
-from after_ser.studies.inside.page import write_page
+from after_ser.studies.inside.page import MEAN, recall_table, scored_split, write_page
 from after_ser.studies.inside.picks import answered_table, share_table
 from after_ser.studies.inside.plan import pages
-from after_ser.studies.inside.recalls import MEAN, recall_table, scored_split
 from after_ser.studies.inside.suspects import clip_counts, out_of_sample, suspects, when_sure
 
 CLASS_OF = {utt: label for utt, (_, label) in TRAIN.items()}
@@ -213,7 +212,7 @@ def test_the_map_is_the_principal_plane():
     plane = generator.normal(size=(50, 2)) * [5.0, 1.0]
     turned = np.linalg.qr(generator.normal(size=(3, 3)))[0]
     points = np.column_stack([plane, np.zeros(50)]) @ turned + 7
-    found = projection.project(points)
+    found = content.project(points)
     assert sum(found.explained) == pytest.approx(1)
     apart = np.linalg.norm(points[:, None] - points[None], axis=-1)
     shown = np.linalg.norm(found.coordinates[:, None] - found.coordinates[None], axis=-1)
@@ -224,24 +223,23 @@ def test_the_map_is_the_principal_plane():
 
 @pytest.mark.parametrize("shape", [(1, 4), (5, 1), (3, 2)])
 def test_a_map_of_few_or_equal_clips(shape):
-    found = projection.project(np.ones(shape))
+    found = content.project(np.ones(shape))
     assert found.coordinates.shape == (shape[0], 2) and not found.coordinates.any()
     with pytest.raises(InputError, match="not finite"):
-        projection.project(np.full(shape, np.nan))
+        content.project(np.full(shape, np.nan))
 
 
 def test_points_are_bounded_and_half_are_for_picks():
     clips = [f"c{i}" for i in range(1000)]
     lots = np.random.default_rng(0)
-    few = projection.bounded(clips, clips[:900], 100, lots)
+    few = content.bounded(clips, clips[:900], 100, lots)
     assert len(few) == 100 and sum(utt in set(clips[:900]) for utt in few) == 50
     assert (
-        sum(utt in set(clips[:10]) for utt in projection.bounded(clips, clips[:10], 100, lots))
-        == 10
+        sum(utt in set(clips[:10]) for utt in content.bounded(clips, clips[:10], 100, lots)) == 10
     )
-    assert len(projection.bounded(clips, clips, 100, lots)) == 100
+    assert len(content.bounded(clips, clips, 100, lots)) == 100
     assert few == sorted(few, key=clips.index)
-    assert projection.bounded(clips[:5], [], 5, lots) == clips[:5]
+    assert content.bounded(clips[:5], [], 5, lots) == clips[:5]
 
 
 def test_cut_files_are_refused(made):

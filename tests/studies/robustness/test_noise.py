@@ -12,8 +12,7 @@ from after_ser.run.atomic import read_tsv
 from after_ser.studies.outliers.picks import KINDS, redundant, shares
 from after_ser.studies.outliers.table import outliers_table
 from after_ser.studies.robustness.figure import curves, robustness_figure
-from after_ser.studies.robustness.scores import CLEAN
-from after_ser.studies.robustness.table import robustness_table
+from after_ser.studies.robustness.table import CLEAN, robustness_table
 
 CONDITIONS = {"white": [20, 0], "telephone": [3400]}
 

@@ -7,10 +7,8 @@ from scipy.signal import butter, correlate, sosfiltfilt, welch
 from after_ser.core.errors import InputError
 from after_ser.core.seeding import rng
 from after_ser.data.audio.mix import SAMPLE_RATE, power
-from after_ser.studies.robustness.perturb.apply import perturb
-from after_ser.studies.robustness.perturb.babble import TALKERS
-from after_ser.studies.robustness.perturb.registry import PERTURBATIONS, perturbation
-from after_ser.studies.robustness.perturb.reverb import room_response
+from after_ser.studies.robustness.perturb import TALKERS, perturb, room_response
+from after_ser.studies.robustness.registry import PERTURBATIONS
 
 LEVELS = {"white": 10, "babble": 10, "reverb": 0.4, "telephone": 3400, "coding": 16}
 
@@ -148,4 +146,4 @@ def test_samples_that_are_not_finite_are_an_error():
     with pytest.raises(ValueError, match="white at 10 .*c/1"):
         perturb("white", np.full(100, np.inf, np.float32), 10, "c/1")
     with pytest.raises(KeyError):
-        perturbation("hum")
+        perturb("hum", CLIP, 10, "c/1")

@@ -112,6 +112,7 @@ def make_fold(
     val_share: float = 0.1,
     val_extra: bool = True,
     balance: Mapping[str, Any] | None = None,
+    halves: bool = False,
 ) -> Fold:
     """Split a dataset's clips: test is the whole held-out group, the rest is balanced, then split.
 
@@ -119,23 +120,44 @@ def make_fold(
     with `val_extra` False it is that share of the target's clips, and extra corpora are in train
     only. Every class is in val and in train as far as its clips and the exact total allow.
     `balance` holds method, ratio and cap (see balance_clips), default the paper's ratio. The
-    order of `manifest`'s rows does not matter. Raises InputError for too few sessions, speakers
-    or clips.
+    order of `manifest`'s rows does not matter. With `halves` True the held-out group is both val
+    and test (see `_halves`) and the whole rest is train. Raises InputError for too few sessions,
+    speakers or clips.
     """
     clips = manifest.sort_values("utt").reset_index(drop=True)
     held_out = clips["speaker"].isin(held_out_speakers(clips, fold, target, by, groups))
     rest = clips[~held_out]
     keep = balance_clips(rest, classes, dataset, fold, **dict(balance or {}))
     remaining = rest[keep]
-    val = _draw_val(remaining, classes, dataset, fold, target, val_share, val_extra)
+    if halves:
+        val = _halves(clips.loc[held_out, "utt"], dataset, fold)
+    else:
+        val = _draw_val(remaining, classes, dataset, fold, target, val_share, val_extra)
     split = pd.Series("train", index=clips.index)
-    split[clips["utt"].isin(val)] = "val"
     split[held_out] = "test"
+    split[clips["utt"].isin(val)] = "val"
     used = held_out | clips["utt"].isin(remaining["utt"])
     splits = clips.loc[used, ["utt"]].assign(split=split[used])
-    assert_apart(clips[used], splits["split"])
+    sides = splits["split"].replace("val", "test") if halves else splits["split"]
+    assert_apart(clips[used], sides)
     away = rest.loc[~keep, ["utt", "corpus", "speaker", "label"]]
     return Fold(splits.reset_index(drop=True), away.reset_index(drop=True))
+
+
+def _halves(utts: pd.Series, dataset: str, fold: int) -> set[str]:
+    """Return the half of the held-out clips that is val, as in the released code; test is larger.
+
+    The released code takes the first half of a session in the order in which os.listdir names its
+    files; here that arbitrary order is a random one named by dataset and fold, so that val and
+    test share speakers and dialogues, as they do there.
+    """
+    order = shuffled(utts, "halves", dataset, fold)
+    if len(order) < 2:
+        raise InputError(
+            f"fold {fold} of dataset {dataset}: {len(order)} clip is held out, which cannot be "
+            "both val and test; expected at least 2 (or arms with split: paper)"
+        )
+    return set(order[(len(order) + 1) // 2 :])
 
 
 def _draw_val(

@@ -14,8 +14,9 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from after_ser.judge.figures.style import plt, save, styled
+from after_ser.judge.figures.style import PUBLISHED, PUBLISHED_LABEL, plt, save, styled
 from after_ser.judge.render import ScriptJson
+from after_ser.judge.tables import provenance
 from after_ser.run.atomic import write_text, write_tsv
 
 # "Open in the Vega editor" is left out: it would send the data to another site.
@@ -83,6 +84,32 @@ def line_with_bars(axes: Any, x: Any, rows: pd.DataFrame, value: str, **look: An
         low, high = rows[value] - rows["ci_low"], rows["ci_high"] - rows[value]
         bars = [low.fillna(0), high.fillna(0)]
     axes.errorbar(x, rows[value], yerr=bars, elinewidth=1, capsize=2, **look)
+
+
+def draw_published(axes: Any, budgets: pd.Series, values: pd.Series) -> list[Any]:
+    """Draw AFTER's printed values over the labelled percentage; nothing where there are none."""
+    if budgets.empty:
+        return []
+    line: list[Any] = axes.plot(
+        100 * budgets,
+        values,
+        color=PUBLISHED,
+        linestyle=(0, (5, 3)),
+        linewidth=1.4,
+        marker=".",
+        label=f"AFTER, {PUBLISHED_LABEL}",
+    )
+    return line
+
+
+def what_ran(config: Mapping[str, Any], data: pd.DataFrame) -> str:
+    """Return backbone, folds and seeds in words, and what the bars are."""
+    folds, seeds = int(data["folds"].max()), int(data["seeds"].max())
+    spread = "bars: 95 % interval over folds" if folds > 1 else "one fold: no interval"
+    return (
+        f"backbone {config['backbone']}, {provenance.count(folds, 'fold')} x "
+        f"{provenance.count(seeds, 'seed')}, {spread}"
+    )
 
 
 def chosen_by_label(colours: Mapping[str, str]) -> tuple[Any, Any, Any]:

@@ -14,10 +14,12 @@ from after_ser.judge.cells import arm_label, at_budget, budget_union, of_arm, va
 from after_ser.judge.figures.figure import (
     Figure,
     chosen_by_label,
+    draw_published,
     line_with_bars,
     lines_with_bars,
     measured,
     tidy,
+    what_ran,
     within_percent,
 )
 from after_ser.judge.figures.style import MARKERS, PALETTE, PUBLISHED, PUBLISHED_LABEL, plt
@@ -131,29 +133,12 @@ def _title(config: Mapping[str, Any], data: pd.DataFrame) -> tuple[str, str]:
     title = f"UA by labelled ratio on {dataset}{kind}"
     if ours.empty:
         return title, "no run"
-    folds, seeds = int(ours["folds"].max()), int(ours["seeds"].max())
-    spread = "bars: 95 % interval over folds" if folds > 1 else "one fold: no interval"
-    if _cut(data):
-        spread += ", cut at the frame"
-    return title, (
-        f"backbone {config['backbone']}, {provenance.count(folds, 'fold')} x "
-        f"{provenance.count(seeds, 'seed')}, {spread}"
-    )
+    return title, what_ran(config, ours) + (", cut at the frame" if _cut(data) else "")
 
 
 def _draw_published(axes: Any, data: pd.DataFrame) -> list[Any]:
     line = data[data["series"] == "published"]
-    if line.empty:
-        return []
-    return axes.plot(
-        100 * line["budget"],
-        line["ua"],
-        color=PUBLISHED,
-        linestyle=(0, (5, 3)),
-        linewidth=1.4,
-        marker=".",
-        label=f"AFTER, {PUBLISHED_LABEL}",
-    )
+    return draw_published(axes, line["budget"], line["ua"])
 
 
 def _draw_arms(

@@ -19,7 +19,7 @@ from after_ser.judge.cells import (
     percent,
     values,
 )
-from after_ser.judge.figures.figure import Figure, line_with_bars, measured, tidy
+from after_ser.judge.figures.figure import Figure, draw_published, line_with_bars, measured, tidy
 from after_ser.judge.figures.style import PALETTE, PUBLISHED, PUBLISHED_LABEL
 from after_ser.judge.statistics import summarise
 from after_ser.judge.tables import provenance, published
@@ -193,16 +193,7 @@ def _draw_curve(axes: Any, data: pd.DataFrame) -> None:
     paper = panel[panel["arm"] == "published"]
     reference = _reference(data)
     height = "minutes" if reference is None else "relative"
-    if len(paper):
-        axes.plot(
-            100 * paper["budget"],
-            paper["relative"],
-            color=PUBLISHED,
-            linestyle=(0, (5, 3)),
-            linewidth=1.4,
-            marker=".",
-            label=f"AFTER, {PUBLISHED_LABEL}",
-        )
+    draw_published(axes, paper["budget"], paper["relative"])
     if len(ours):
         look = {"color": PALETTE[0], "marker": "o"}
         look["label"] = f"{ours['series'].iloc[0]}, this run"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 
 from after_ser.judge.cells import at_budget, of_arm, percent, unique_labels, values
-from after_ser.judge.comparison import ALPHA
-from after_ser.judge.penalty import penalty_matrix
+from after_ser.judge.comparison import ALPHA, FEWEST_FOLDS, paired_t_test
 from after_ser.judge.tables import provenance
 from after_ser.judge.tables.table import NO_RUN, Table, cell, cell_lines, frame
 
 PENALTY = "penalty"
 WINS, LOSSES = "Row sum: wins", "Column sum: losses"
+_ROUNDING = 1e-9
 
 
 def penalty(
@@ -25,7 +25,7 @@ def penalty(
 ) -> Table:
     """Return the table `penalty`: the matrix of UA, with row sums (wins) and column sums.
 
-    Entries are shares of the budgets; see `judge.penalty.penalty_matrix`.
+    Entries are shares of the budgets; see `penalty_matrix`.
     """
     wanted = config["tables"]["penalty"]
     names = unique_labels(config, wanted["arms"])
@@ -85,3 +85,44 @@ def _lines(row: Mapping[str, Any]) -> list[str]:
     if row["row"] == row["column"]:
         return [NO_RUN]
     return cell_lines(row)
+
+
+def penalty_matrix(curves: Mapping[str, pd.DataFrame], budgets: Sequence[float]) -> dict[str, Any]:
+    """Return the arms, their penalty matrix [arms, arms] float, and notes on what it lacks.
+
+    Ash et al., "Deep Batch Active Learning by Diverse, Uncertain Gradient Lower Bounds" (BADGE),
+    ICLR 2020, section 5: for every pair and budget a two-sided paired t-test at 0.05; where i is
+    significantly better than j, entry [i, j] grows by 1 / number of budgets. Rows are the better
+    arms, so a row's sum says how often an arm wins and a column's how often it loses (the paper
+    averages columns). Their runs are independent; ours share test clips, so the test is the one
+    over fold means, and like theirs it is not corrected for how many there are.
+
+    `curves` maps an arm to [fold, seed, budget, value]. An entry is NaN where a test of its
+    pair had fewer than FEWEST_FOLDS folds in common; the diagonal is 0. Pairs that do not
+    differ at all at a budget (they share round 0, say) count as not significantly different.
+    """
+    arms = list(curves)
+    matrix = np.zeros((len(arms), len(arms)))
+    notes: list[str] = []
+    fewest = FEWEST_FOLDS
+    for i, first in enumerate(arms):
+        for j in range(i + 1, len(arms)):
+            for budget in budgets:
+                test = paired_t_test(_at(curves[first], budget), _at(curves[arms[j]], budget))
+                fewest = min(fewest, test["n_folds"])
+                if test["n_folds"] < FEWEST_FOLDS:
+                    matrix[i, j] = matrix[j, i] = np.nan
+                elif test["p"] is None:
+                    if abs(test["mean"]) > _ROUNDING:
+                        notes.append(f"{first} and {arms[j]} at {budget:g}: {test['note']}")
+                elif test["p"] < ALPHA:
+                    better = (i, j) if test["mean"] > 0 else (j, i)
+                    matrix[better] += 1 / len(budgets)
+    if fewest < FEWEST_FOLDS:
+        needs = f"a test over fold means needs {FEWEST_FOLDS} folds in common"
+        notes.insert(0, f"not computed: {needs}, and there are {fewest}")
+    return {"arms": arms, "matrix": matrix, "notes": notes}
+
+
+def _at(curve: pd.DataFrame, budget: float) -> pd.DataFrame:
+    return curve[(curve["budget"] - budget).abs() < 1e-6][["fold", "seed", "value"]]

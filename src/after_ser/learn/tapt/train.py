@@ -25,7 +25,6 @@ from after_ser.learn.tapt.processes import Team, run_together
 from after_ser.learn.tapt.pseudo_labels import PseudoLabels
 from after_ser.learn.tapt.settings import PretrainSettings
 from after_ser.learn.tapt.step import MaskedLoss, add_gradients, parts_of
-from after_ser.learn.tapt.summary import levelled_off
 from after_ser.learn.tapt.validation import Validation
 from after_ser.learn.training import Row, Training
 from after_ser.model.families.base import Pretraining
@@ -46,6 +45,9 @@ from after_ser.run.termination import Termination
 from after_ser.run.timing import Stopwatch
 
 Start = str | os.PathLike[str] | Mapping[str, Any]
+#: The loss has levelled off where its mean over the last share WINDOW of the steps is less than
+#: THRESHOLD below that over the share before.
+WINDOW, THRESHOLD = 0.1, 0.01
 
 
 def pretrain(
@@ -261,3 +263,36 @@ class _Pretraining:
                 config.num_codevector_groups * config.num_codevectors_per_group
             ),
         }
+
+
+def levelled_off(losses: Sequence[float]) -> dict[str, Any]:
+    """Compare the mean loss of the last 10 % of steps with that of the 10 % before.
+
+    "levelled_off" is true where the relative improvement is below 1 %, and null for runs of
+    fewer than 20 steps, which cannot tell.
+    """
+    window = int(len(losses) * WINDOW)
+    record: dict[str, Any] = {
+        "steps": len(losses),
+        "window_steps": window,
+        "loss_first": _mean(losses[:window]) if window else None,
+        "loss_before": None,
+        "loss_last": None,
+        "relative_improvement": None,
+        "threshold": THRESHOLD,
+        "levelled_off": None,
+    }
+    if window < 2:
+        return record
+    before, last = _mean(losses[-2 * window : -window]), _mean(losses[-window:])
+    improvement = (before - last) / abs(before) if before else 0.0
+    return record | {
+        "loss_before": before,
+        "loss_last": last,
+        "relative_improvement": improvement,
+        "levelled_off": improvement < THRESHOLD,
+    }
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(sum(values) / len(values))

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import krippendorff
+import numpy as np
 import pandas as pd
 
 from after_ser.core.errors import InputError
 from after_ser.select.oracle import answer
-from after_ser.studies.annotation.agreement import agreement
-from after_ser.studies.annotation.answers import Answered, read_answered
+from after_ser.studies.annotation.answers import Answer, Answered, read_answered
 from after_ser.studies.annotation.places import QUERY, ROOT, folder_of
 from after_ser.studies.annotation.queue_csv import read_query
-from after_ser.studies.annotation.resolve import Resolved, resolve_answers
+from after_ser.studies.annotation.resolve import OUT, Resolved, resolve_answers
 from after_ser.studies.annotation.unscored import given_labels
 
 
@@ -145,3 +147,47 @@ def _record(published: Published) -> dict[str, Any]:
             if problem.utt in utts
         ],
     }
+
+
+def agreement(
+    asked: Sequence[str], by_clip: Mapping[str, Sequence[Answer]], classes: Sequence[str]
+) -> dict[str, Any]:
+    """Return alpha over the clips `asked`, from each annotator's label of the classes.
+
+    Keys: alpha (None if it cannot be computed, and `note` says why), annotators, clips (with two
+    labels or more), labels. Decisions do not count as annotations. Skipped and unusable clips, and
+    clips to which an annotator gave two labels, count as not labelled by that annotator.
+    """
+    rows: dict[str, dict[str, set[str]]] = {}
+    for utt in asked:
+        for given in by_clip.get(utt, ()):
+            if not given.decides and given.value not in OUT:
+                labels = rows.setdefault(given.annotator, {}).setdefault(utt, set())
+                labels.add(given.value)
+    codes = {name: index for index, name in enumerate(classes)}
+    data = np.full((len(rows), len(asked)), np.nan)
+    for row, annotator in enumerate(sorted(rows)):
+        for column, utt in enumerate(asked):
+            labels = rows[annotator].get(utt, set())
+            if len(labels) == 1:
+                data[row, column] = codes[next(iter(labels))]
+    twice = np.isfinite(data).sum(axis=0) >= 2
+    result: dict[str, Any] = {
+        "alpha": None,
+        "annotators": len(rows),
+        "clips": int(twice.sum()),
+        "labels": int(np.isfinite(data[:, twice]).sum()),
+        "note": "",
+    }
+    if not twice.any():
+        result["note"] = "no clip was labelled by two annotators"
+    elif len(np.unique(data[:, twice][np.isfinite(data[:, twice])])) < 2:
+        result["note"] = "only one class was used: alpha is not defined"
+    else:
+        alpha = krippendorff.alpha(
+            reliability_data=data[:, twice],
+            value_domain=list(range(len(classes))),
+            level_of_measurement="nominal",
+        )
+        result["alpha"] = None if math.isnan(alpha) else round(float(alpha), 6)
+    return result

@@ -23,8 +23,7 @@ from after_ser.core.seeding import rng
 from after_ser.model.geometry import SAMPLE_RATE
 from after_ser.model.waveform import count_samples
 from after_ser.studies.baselines.base import Clip, Fitted
-from after_ser.studies.baselines.clips import labels_of
-from after_ser.studies.baselines.features import samples, waveform, windows
+from after_ser.studies.baselines.clips import labels_of, samples, waveform, windows
 from after_ser.studies.baselines.train import fit_epochs, shuffled_batches, start
 
 NAME = "glam"

@@ -22,8 +22,7 @@ from torchaudio.transforms import MelSpectrogram
 from after_ser.core.errors import InputError
 from after_ser.model.geometry import SAMPLE_RATE
 from after_ser.studies.baselines.base import Clip, Fitted
-from after_ser.studies.baselines.clips import labels_of
-from after_ser.studies.baselines.features import samples, waveform
+from after_ser.studies.baselines.clips import labels_of, samples, waveform
 from after_ser.studies.baselines.pyconvresnet import PyConvResNet
 from after_ser.studies.baselines.segments import Segments, cut, gather, mean_by_clip, score_segments
 from after_ser.studies.baselines.train import fit_epochs, shuffled_batches, start

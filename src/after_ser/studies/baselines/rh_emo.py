@@ -17,8 +17,7 @@ from torch.nn.functional import cross_entropy, pad
 
 from after_ser.core.seeding import derive_seed
 from after_ser.studies.baselines.base import Clip, Fitted
-from after_ser.studies.baselines.clips import labels_of
-from after_ser.studies.baselines.features import samples, waveform
+from after_ser.studies.baselines.clips import labels_of, samples, waveform
 from after_ser.studies.baselines.quaternion_classifiers import build_classifier
 from after_ser.studies.baselines.rh_emo_autoencoder import BINS, FRAMES, AutoEncoder, Encoder
 from after_ser.studies.baselines.rh_emo_pretraining import pretrain, scaled_ratings

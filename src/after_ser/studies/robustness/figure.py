@@ -17,14 +17,14 @@ from after_ser.judge.figures.figure import (
     lines_with_bars,
     measured,
     tidy,
+    what_ran,
     within_percent,
 )
 from after_ser.judge.figures.style import MARKERS, PALETTE
 from after_ser.judge.statistics import summarise
 from after_ser.judge.tables import provenance
-from after_ser.studies.robustness.perturb.registry import PERTURBATIONS
-from after_ser.studies.robustness.scores import CLEAN
-from after_ser.studies.robustness.table import headings, under
+from after_ser.studies.robustness.registry import PERTURBATIONS
+from after_ser.studies.robustness.table import CLEAN, headings, under
 
 Y_TITLE = "UA (%)"
 COLUMNS = [
@@ -73,12 +73,7 @@ def _looks(data: pd.DataFrame) -> dict[str, tuple[str, str]]:
 def _title(config: Mapping[str, Any], data: pd.DataFrame) -> tuple[str, str]:
     dataset = config["tables"]["robustness"]["dataset"]
     kind = ", synthetic speech" if provenance.synthetic_note(config, dataset) else ""
-    folds, seeds = int(data["folds"].max()), int(data["seeds"].max())
-    spread = "bars: 95 % interval over folds" if folds > 1 else "one fold: no interval"
-    return f"UA on test clips of {dataset} made worse{kind}", (
-        f"backbone {config['backbone']}, {provenance.count(folds, 'fold')} x "
-        f"{provenance.count(seeds, 'seed')}, {spread}"
-    )
+    return f"UA on test clips of {dataset} made worse{kind}", what_ran(config, data)
 
 
 def _draw(figure: Any, data: pd.DataFrame) -> None:

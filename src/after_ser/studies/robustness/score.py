@@ -19,7 +19,7 @@ from after_ser.learn.finetune.predict import predict
 from after_ser.model.classifier import Classifier
 from after_ser.model.families.base import Stem
 from after_ser.model.waveform import read_samples, to_float
-from after_ser.studies.robustness.perturb.apply import perturb
+from after_ser.studies.robustness.perturb import perturb
 
 CLEAN = "clean"
 COLUMNS = ["condition", "level", "ua", "wa", "macro_f1", "n"]

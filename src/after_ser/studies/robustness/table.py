@@ -8,15 +8,21 @@ from typing import Any
 
 import pandas as pd
 
+from after_ser.core.errors import InputError
+from after_ser.judge import grid
 from after_ser.judge.cells import arm_label, percent, values
+from after_ser.judge.gather import KEYS
 from after_ser.judge.statistics import paired_difference, summarise
 from after_ser.judge.tables import provenance
 from after_ser.judge.tables.table import Table, cell, frame, interval, number
-from after_ser.studies.robustness.perturb.registry import PERTURBATIONS
-from after_ser.studies.robustness.scores import CLEAN
+from after_ser.run.atomic import read_tsv
+from after_ser.studies.robustness.registry import PERTURBATIONS
 
 METRICS = ("UA", "WA")
 LOSS = "UA lost"
+CLEAN = "clean"
+MEASURED = ["ua", "wa", "macro_f1", "n"]
+COLUMNS = [*KEYS, "condition", "level", *MEASURED]
 
 
 def condition_name(kind: str, level: str) -> str:
@@ -109,3 +115,30 @@ def robustness_table(
         footnotes=footnotes,
         tsv_only=frame(differences) if differences else None,
     )
+
+
+def gather_robustness(config: Mapping[str, Any]) -> pd.DataFrame:
+    """Return COLUMNS, a row per model, condition and level; fold and seed as text, level as text.
+
+    Reads the robustness.tsv of `grid.robustness_cells`. Raises InputError where one is missing or
+    holds other conditions than the config.
+    """
+    wanted = config["tables"]["robustness"]["conditions"]
+    expected = [(CLEAN, "")]
+    expected += [(kind, f"{level:g}") for kind, levels in wanted.items() for level in levels]
+    tables = []
+    for model in grid.robustness_cells(dict(config)):
+        if not Path(model.robustness).is_file():
+            raise InputError(f"{model.robustness}: missing, expected the result of an earlier step")
+        found = read_tsv(model.robustness, tuple(MEASURED))
+        if list(zip(found["condition"], found["level"], strict=True)) != expected:
+            raise InputError(
+                f"{model.robustness}: other conditions than tables.robustness, expected "
+                f"{', '.join(' '.join(one).strip() for one in expected)}"
+            )
+        key = {name: getattr(model, name) for name in KEYS}
+        key |= {"fold": str(model.fold), "seed": str(model.seed)}
+        tables.append(found.assign(**key)[COLUMNS])
+    if not tables:
+        raise InputError("tables.robustness: none of its arms has a model, expected at least one")
+    return pd.concat(tables, ignore_index=True)

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from after_ser.core.errors import InputError
+from after_ser.tools.download.config import Patience
 
 _CHUNK = 1 << 16
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -64,17 +65,6 @@ class Received:
     url: str
     bytes: int
     sha256: str
-
-
-@dataclass(frozen=True)
-class Patience:
-    """How often and how long to try: `attempts` in a row without a single new byte, seconds."""
-
-    attempts: int = 8
-    first_s: float = 1.0
-    longest_s: float = 60.0
-    connect_s: float = 20.0
-    read_s: float = 60.0
 
 
 def verify(path: Path, expected: Expected) -> str:

@@ -18,12 +18,10 @@ from after_ser.run.gpu import usable_gpus
 from after_ser.tools.cluster.nodes import counted
 from after_ser.tools.cluster.requests import Requests
 from after_ser.tools.cluster.rules import GPU_FLOPS
-from after_ser.tools.plan.actual import finished_jobs
 from after_ser.tools.plan.calibration import Speeds, calibrate, what_is_measured
-from after_ser.tools.plan.cost import cost_of
 from after_ser.tools.plan.jobs import planned_jobs
-from after_ser.tools.plan.schedule import wall_seconds
-from after_ser.tools.plan.table import rows_of, text_of
+from after_ser.tools.plan.schedule import cost_of, wall_seconds
+from after_ser.tools.plan.table import finished_jobs, rows_of, text_of
 
 SNAKEFILE = Path("Snakefile")
 

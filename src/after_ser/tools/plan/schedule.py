@@ -1,12 +1,36 @@
-"""How long the jobs take in all: they wait for each other, for cores and for GPUs."""
+"""What a job is expected to cost, and how long all of them take, which wait for each other."""
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from after_ser.tools.plan.cost import Cost
+from after_ser.tools.cluster.requests import Requests
+from after_ser.tools.cluster.rules import rule_of
+from after_ser.tools.plan.calibration import Speeds
 from after_ser.tools.plan.jobs import PlannedJob
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one job: seconds of wall time, CPUs and GPUs that it holds, bytes that it leaves."""
+
+    seconds: float
+    cpus: int
+    gpus: int
+    disk: float
+
+
+def cost_of(requests: Requests, speeds: Speeds, rule: str, wildcards: Mapping[str, str]) -> Cost:
+    """Return what one job is expected to cost; a rule that only handles tables costs its start."""
+    facts, work = rule_of(rule), requests.work(rule, wildcards)
+    gpus = requests.gpus(rule, work) if speeds.gpu else 0
+    share = max(1, gpus)  # as if nothing were lost by sharing a step
+    training = getattr(speeds, facts.kind) * share
+    seconds = getattr(speeds, facts.imports) + work.seconds * facts.used
+    model_s = work.model_seconds(training, speeds.score, gpus > 0)
+    return Cost(seconds + model_s * facts.used_flops, requests.cpus(rule), gpus, work.disk)
 
 
 def wall_seconds(jobs: Sequence[PlannedJob], costs: Sequence[Cost], cores: int, gpus: int) -> float:

@@ -1,1 +1,0 @@
-"""Ways to degrade a test clip: noise, reverberation, narrow band, coding."""
