@@ -98,3 +98,21 @@ def test_real_cremad(tmp_path: Path) -> None:
     index = index_corpus("cremad", "cremad", real_corpus("cremad"), {}, tmp_path / "index.tsv")
     assert index["text_id"].nunique() == 12
     assert set(index["raw_label"]) == {"ANG", "DIS", "FEA", "HAP", "NEU", "SAD"}
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_a_release_with_a_copy_of_itself_is_one(tmp_path, capsys, same):
+    """RAVDESS and TESS at Kaggle; a file of the same name that is another one stops the index."""
+    for place in ("", "TESS Toronto emotional speech set data/"):
+        folder = tmp_path / place / "OAF_sad"
+        folder.mkdir(parents=True)
+        for word in ("back", "dog"):
+            content = word if same or not place else f"another {word}"
+            (folder / f"OAF_{word}_sad.wav").write_text(content)
+    if not same:
+        with pytest.raises(InputError, match="two clips are called OAF_back_sad"):
+            index_corpus("t", "tess", tmp_path, {}, tmp_path / "index.tsv")
+        return
+    index = index_corpus("t", "tess", tmp_path, {}, tmp_path / "index.tsv")
+    assert index["utt"].tolist() == ["OAF_back_sad", "OAF_dog_sad"]
+    assert "2 files" in capsys.readouterr().err

@@ -195,3 +195,19 @@ def test_registry_suggests_the_nearest_layout() -> None:
         corpus_adapter("CREMA-D")
     with pytest.raises(InputError, match="iemocap, emodb"):
         corpus_adapter("zzz")
+
+
+def test_tess(tmp_path: Path) -> None:
+    names = ["OAF_angry/OAF_back_angry.wav", "OAF_neutral/OA_bite_neutral.wav"]
+    names += ["YAF_pleasant_surprised/YAF_dog_ps.wav", "YAF_back_SAD.wav"]
+    clips = scan("tess", touch_clips(tmp_path, names))
+    assert sorted(clips) == [
+        "OAF_back_angry", "OAF_bite_neutral", "YAF_back_sad", "YAF_dog_ps",
+    ]  # fmt: skip
+    clip = clips["OAF_bite_neutral"]
+    assert (clip.speaker, clip.gender, clip.text_id) == ("OAF", "female", "bite")
+    table = corpus_adapter("tess").default_labels
+    assert {name: table[clip.raw_label] for name, clip in clips.items()} == {
+        "OAF_back_angry": "anger", "OAF_bite_neutral": "neutral",
+        "YAF_back_sad": "sad", "YAF_dog_ps": None,
+    }  # fmt: skip

@@ -45,6 +45,7 @@ def index_corpus(
         adapter.check_options(options or {})
         folder = Path(os.path.abspath(os.path.expanduser(root)))
         clips = sorted(adapter.scan(folder, options or {}), key=lambda clip: clip.utt)
+        clips = _without_copies(clips)
         if not clips:
             raise InputError(f"no clip of {folder} has a label; expected at least one")
         _check(clips)
@@ -60,6 +61,27 @@ def index_corpus(
         file=sys.stderr,
     )
     return frame
+
+
+def _without_copies(clips: list[Utterance]) -> list[Utterance]:
+    """Return the clips without the second of two that have one name and the same bytes.
+
+    A release unpacked twice, or packed with a copy of itself (RAVDESS and TESS at Kaggle), is one.
+    """
+    kept: list[Utterance] = []
+    copies = []
+    for clip in clips:
+        if kept and kept[-1].utt == clip.utt and _hashed(kept[-1].path) == _hashed(clip.path):
+            copies.append(clip.path)
+        else:
+            kept.append(clip)
+    if copies:
+        print(
+            f"notice: {len(copies)} files have the name and the bytes of another one and are not "
+            f"used, the first is {copies[0]}",
+            file=sys.stderr,
+        )
+    return kept
 
 
 def _check(clips: list[Utterance]) -> None:

@@ -16,6 +16,7 @@ LAYOUTS = {
     "emovdb": "after_ser.data.corpora.emovdb:Emovdb",
     "cremad": "after_ser.data.corpora.cremad:Cremad",
     "savee": "after_ser.data.corpora.savee:Savee",
+    "tess": "after_ser.data.corpora.tess:Tess",
     "esd": "after_ser.data.corpora.esd:Esd",
     "msp_podcast": "after_ser.data.corpora.msp_podcast:MspPodcast",
     "msp_improv": "after_ser.data.corpora.msp_improv:MspImprov",
