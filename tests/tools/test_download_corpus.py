@@ -170,7 +170,7 @@ def test_a_users_own_folder_is_left_as_it_is(server, tmp_path):
 def test_the_plan_is_valid_and_names_every_corpus():
     plan = read_plan(PLAN)
     assert set(plan["corpora"]) == {"emodb", "ravdess", "cremad", "emovdb", "shemo"}
-    assert set(plan["asked_for"]) == {"savee", "esd", "iemocap"}
+    assert set(plan["asked_for"]) == {"tess", "savee", "esd", "iemocap"}
     for corpus in plan["corpora"].values():
         for item in corpus["files"]:
             assert all(url.startswith("https://") for url in item["urls"])
