@@ -236,7 +236,7 @@ def test_weights_that_do_not_fit_their_config_are_refused(tmp_path, capsys):
 
 
 def test_audio_that_cannot_be_read_is_a_row_of_its_own(tmp_path):
-    from after_ser.tools.predict.inputs import audio_files
+    from after_ser.tools.predict.table import audio_files
 
     for name, content in {
         "a.wav": b"x",

@@ -56,11 +56,6 @@ def folder(config: Config) -> str:
     return Paths(config["run"]).fewshot.format(backbone=config["backbone"])
 
 
-def draws_file(config: Config) -> str:
-    """Return the path of the clips that each task is trained, selected and tested on."""
-    return f"{folder(config)}/draws.tsv"
-
-
 def left_out_file(config: Config) -> str:
     """Return the path of the speakers, emotions and clips that are left out, with the reason."""
     return f"{folder(config)}/left_out.tsv"
