@@ -20,6 +20,7 @@ from after_ser.learn.finetune.round import load_clips
 from after_ser.learn.tapt.train import pretrain
 from after_ser.model import registry
 from after_ser.model.classifier import load_classifier, start_classifier
+from after_ser.model.families.speech_to_text import attended
 from after_ser.model.latents import Latents
 from after_ser.model.materialise import materialise_folder
 from after_ser.run.atomic import read_json, read_tsv
@@ -246,6 +247,15 @@ def test_another_spectrum_is_refused_in_one_line(change, message, tmp_path):
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(InputError, match=message):
         registry.family_of(start).check(start)
+
+
+def test_padding_in_a_window_of_its_own_attends_to_something():
+    """A mean of nothing is NaN in some of torch's implementations of attention."""
+    valid = torch.arange(130) < torch.tensor([40, 130])[:, None]
+    mask = attended(torch.zeros(2, 130, 4), valid, 60)
+    assert mask.shape == (2, 1, 130, 130) and bool(mask.any(-1).all())
+    assert not mask[0, 0, :40, 40:].any()
+    assert not mask[1, 0, :60, 60:].any()
 
 
 def test_a_window_hears_nothing_of_the_next(tmp_path):
