@@ -6,8 +6,8 @@ from after_ser.run.atomic import read_tsv, write_json
 from after_ser.run.device import device_name, set_threads
 from after_ser.run.script import run_script
 from after_ser.run.timing import Stopwatch
-from after_ser.studies.baselines.extracted import write_features
 from after_ser.studies.baselines.registry import load
+from after_ser.studies.baselines.run import write_features
 
 
 def main(snakemake):

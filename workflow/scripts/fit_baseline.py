@@ -9,9 +9,8 @@ from after_ser.run.device import device_name, set_threads, used_device
 from after_ser.run.script import run_script
 from after_ser.run.timing import Stopwatch
 from after_ser.studies.baselines.clips import read_clips
-from after_ser.studies.baselines.extracted import with_features
 from after_ser.studies.baselines.registry import load
-from after_ser.studies.baselines.run import run_baseline, write_result
+from after_ser.studies.baselines.run import run_baseline, with_features, write_result
 
 
 def main(snakemake):

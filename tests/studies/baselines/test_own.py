@@ -21,9 +21,8 @@ from workflow_runs import (
 from after_ser.config.resolve import resolve
 from after_ser.core.errors import InputError
 from after_ser.judge.grid import baseline_cells
-from after_ser.studies.baselines.extracted import with_features, write_features
 from after_ser.studies.baselines.registry import load, registered
-from after_ser.studies.baselines.run import run_baseline
+from after_ser.studies.baselines.run import run_baseline, with_features, write_features
 from tests.studies.baselines.baseline_clips import CLASSES, unknown, write_clips
 
 PAGE = (REPO / "docs/how-to-add.md").read_text(encoding="utf-8").split("## A system of Table 3")[1]
