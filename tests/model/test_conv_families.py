@@ -1,5 +1,6 @@
 """HuBERT, WavLM and data2vec: transformers' modules give here what they give there."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -263,6 +264,16 @@ def test_a_fine_tuned_checkpoint_of_before_2024_is_read(name, tmp_path):
     save_file(old, path)
     body = family.body(start)
     torch.testing.assert_close(body.last(body.project(latents), valid), expected)
+
+
+@ONE_OF_EACH
+def test_a_config_with_a_wrong_value_is_refused_in_one_line(name, tmp_path):
+    start = write_start(tmp_path, name)
+    wrong = read_json(start / "config.json") | {"hidden_size": "many"}
+    (start / "config.json").write_text(json.dumps(wrong))
+    with pytest.raises(InputError, match="cannot load .*hidden_size") as caught:
+        registry.family_of(start).body(start)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_batch_norm_over_padding_is_refused(tmp_path):

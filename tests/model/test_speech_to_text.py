@@ -190,6 +190,16 @@ def test_weights_that_are_missing_or_do_not_fit_are_named_in_one_line(name, tmp_
 
 
 @EACH
+def test_a_config_that_describes_none_is_refused_in_one_line(name, tmp_path):
+    start = write_start(tmp_path, name)
+    wrong = read_json(start / "config.json") | {"vocab_size": "many"}
+    (start / "config.json").write_text(json.dumps(wrong))
+    with pytest.raises(InputError, match="describes no .*vocab_size") as caught:
+        registry.family_of(start).body(start)
+    assert "\n" not in str(caught.value)
+
+
+@EACH
 def test_saved_again_it_is_the_checkpoint_with_the_trained_transformer(name, tmp_path):
     start = write_start(tmp_path, name)
     family = registry.family_of(start)

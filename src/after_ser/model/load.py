@@ -58,6 +58,7 @@ def load_model(kind: Any, folder: Folder, optional: tuple[str, ...] = ()) -> tup
     `optional` that were drawn so.
     """
     import torch
+    from huggingface_hub.errors import StrictDataclassError
     from safetensors import SafetensorError
 
     path = expect_weights(Path(folder))
@@ -70,7 +71,13 @@ def load_model(kind: Any, folder: Folder, optional: tuple[str, ...] = ()) -> tup
                 dtype=torch.float32,
                 output_loading_info=True,
             )
-        except (OSError, RuntimeError, ValueError, SafetensorError) as error:
+        except (
+            OSError,
+            RuntimeError,
+            ValueError,
+            SafetensorError,
+            StrictDataclassError,
+        ) as error:
             reason = " ".join(str(error).split())[:300]
             raise InputError(f"backbone: cannot load {path}: {reason}") from error
     missing = set(info["missing_keys"])

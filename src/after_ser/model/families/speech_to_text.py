@@ -133,6 +133,7 @@ class SpeechToText(Family):
     def empty(self, described: dict[str, Any], where: str) -> Any:
         """Return the encoder, its weights still to be assigned."""
         import torch
+        from huggingface_hub.errors import StrictDataclassError
 
         kind = self._kind()
         try:
@@ -140,7 +141,7 @@ class SpeechToText(Family):
                 config = kind.config_class.from_dict(described)
                 config._attn_implementation = "sdpa"  # masks of True and False
                 encoder = kind(config)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, StrictDataclassError) as error:
             reason = " ".join(str(error).split())[:300]
             raise InputError(f"backbone: {where} describes no {self.title}: {reason}") from None
         return encoder.eval()
