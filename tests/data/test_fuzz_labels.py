@@ -226,6 +226,7 @@ NAMES = {
     "ravdess": "Actor_12/03-01-05-01-02-01-12.wav",
     "emovdb": "bea_Angry/anger_1-28_0001.wav",
     "savee": "AudioData/DC/a01.wav",
+    "tess": "OAF_angry/OAF_back_angry.wav",
     "esd": "0011/Angry/train/0011_000371.wav",
     "mandarin_affective": "data/001/anger/utterance/2111.wav",
     "cremad": "AudioWAV/1001_DFA_ANG_XX.wav",

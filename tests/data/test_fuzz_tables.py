@@ -114,7 +114,7 @@ def test_missing_columns_and_files_are_named(tmp_path, name):
         read(tmp_path / "x.tsv")
     with pytest.raises(InputError, match=r"gone\.tsv is missing"):
         read(tmp_path / "gone.tsv")
-    with pytest.raises(InputError, match="no table: .*directory"):
+    with pytest.raises(InputError, match="not a table: .*directory"):
         read(tmp_path)
 
 

@@ -57,7 +57,7 @@ class WhisperStem(Stem):
         from transformers import WhisperFeatureExtractor
 
         self._encoder, self._device = encoder.to(device), device
-        self._mel = WhisperFeatureExtractor.from_pretrained(folder, local_files_only=True)
+        self._mel = WhisperFeatureExtractor(**read_json(Path(folder) / PREPROCESSOR))
         self._window = encoder.config.max_source_positions * _FRAME
         self.width = int(encoder.config.d_model)
 
