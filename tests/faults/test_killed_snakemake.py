@@ -85,7 +85,7 @@ def test_resume_refuses_where_it_cannot_know(place):
     assert nobody.finish() == 1 and lock.exists()
     assert "left no record of itself" in nobody.output and "--unlock" in nobody.output
     assert len(nobody.output.splitlines()) == 1
-    owner = place / ".snakemake/after_ser/run/owners/elsewhere-77-1.json"
+    owner = place / ".snakemake/after_ser/owners/elsewhere-77-1.json"
     record = {"host": "elsewhere", "machine": "m", "boot": "b", "pid": 77, "arguments": []}
     owner.parent.mkdir(parents=True, exist_ok=True)
     owner.write_text(json.dumps(record))
