@@ -1,6 +1,7 @@
 """Moonshine and Whisper: clip by clip what transformers' own forward pass gives."""
 
 import json
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -319,3 +320,12 @@ def test_whisper_base_gives_what_it_gives_in_transformers(tmp_path):
     assert len(ours) == len(expected) == 7 and len(expected[0]) == 150
     for layer, wanted in enumerate(expected):
         torch.testing.assert_close(ours[layer][0], wanted, atol=2e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["moonshine", "whisper"])
+def test_an_export_without_a_class_of_transformers_is_refused_in_one_line(tmp_path, name):
+    module, _, kind = registry.FAMILIES[name].partition(":")
+    family = getattr(import_module(module), kind)()
+    with pytest.raises(InputError, match=f"no classifier on {name}"):
+        family.export(tmp_path, None, {}, {}, tmp_path / "out")
+    assert not (tmp_path / "out").exists()

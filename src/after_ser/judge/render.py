@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from abc import ABC, abstractmethod
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -109,18 +110,18 @@ def source(name: str, package: str = _HERE) -> Markup:
     return Markup(text)  # noqa: S704 (our own)
 
 
-class Document:
+class Document(ABC):
     """What a table's script writes: data, and renderings of the template of its name."""
 
     template: str
 
+    @abstractmethod
     def content(self) -> dict[str, Any]:
         """Return what the templates show."""
-        raise NotImplementedError
 
+    @abstractmethod
     def data(self) -> dict[str, pd.DataFrame]:
         """Return the data of every TSV by the name of the output: `tsv`, and more it may have."""
-        raise NotImplementedError
 
     def shown(self, form: str) -> str:
         """Return the rendering as md, tex or html."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from after_ser.core.errors import InputError
 from after_ser.model.geometry import Geometry
 from after_ser.model.load import Folder
 from after_ser.model.shape import Shape
@@ -188,7 +189,7 @@ class Family(ABC):
     ) -> None:
         """Write `classifier_class` with the stem of `start`, `body` and `head` as a folder.
 
-        head: its weights under transformers' names; settings: what is added to config.json. Only
-        families with such a class have this.
+        head: its weights under transformers' names; settings: what is added to config.json. Raises
+        InputError for a family without such a class.
         """
-        raise NotImplementedError
+        raise InputError(f"export: transformers has no classifier on {self.model_type}")
